@@ -1,0 +1,125 @@
+// Package egress is the one way out of a worker towards a target. Every connection of every engine, for every hop of a
+// redirect, is dialled here: the host is resolved, every address is checked, and a checked address is what is dialled, so
+// that no way of writing an address and no DNS answer that changes in between gets past the check.
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// BlockedError says that the guard refused a target. Callers find it with errors.As: it arrives wrapped by whoever asked
+// for the connection.
+type BlockedError struct {
+	Host string     // as the caller wrote it
+	Addr netip.Addr // what it stands for
+}
+
+// Error names the host and the rule.
+func (e *BlockedError) Error() string {
+	return fmt.Sprintf("%s is denied: %s is a cloud's metadata address", e.Host, e.Addr)
+}
+
+// Timing is how long the steps of a connection took.
+type Timing struct {
+	DNS  time.Duration // 0: the host was an address
+	Dial time.Duration // of the attempt that succeeded and those before it
+}
+
+// Dialer dials targets. The zero value resolves with the system's configuration. It is safe for concurrent use once made.
+type Dialer struct {
+	// Lookup resolves a name. Nil: Go's own resolver, which needs no thread for each look-up, so that ten thousand may
+	// wait at once.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+var resolver = &net.Resolver{PreferGo: true}
+
+// Dial connects to host:port over TCP. When the host has several addresses they are tried in the resolver's order, each
+// with its part of the time that is left. It fails with *BlockedError when any of the host's addresses is denied, with
+// *net.DNSError when the name does not resolve, and otherwise with the last address's *net.OpError.
+func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, Timing, error) {
+	var timing Timing
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, timing, fmt.Errorf("splitting target address: %w", err)
+	}
+	begin := time.Now()
+	addrs, err := d.resolve(ctx, host)
+	if err != nil {
+		return nil, timing, err
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		timing.DNS = time.Since(begin)
+	}
+	for _, addr := range addrs {
+		if denied(addr) {
+			return nil, timing, &BlockedError{Host: host, Addr: addr}
+		}
+	}
+	begin = time.Now()
+	conn, err := dialFirst(ctx, addrs, port)
+	timing.Dial = time.Since(begin)
+	return conn, timing, err
+}
+
+func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	lookup := d.Lookup
+	if lookup == nil {
+		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return resolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	addrs, err := lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+func dialFirst(ctx context.Context, addrs []netip.Addr, port string) (net.Conn, error) {
+	var last error
+	for i, addr := range addrs {
+		conn, err := dialOne(ctx, net.JoinHostPort(addr.Unmap().String(), port), len(addrs)-i)
+		if err == nil {
+			return conn, nil
+		}
+		last = err
+		// Our own lack of files or ports, and the caller's end, are the same for the next address.
+		if ctx.Err() != nil || Local(err) {
+			break
+		}
+	}
+	return nil, last
+}
+
+// dialOne dials one address; with others to follow it gets its part of the time until the context's deadline.
+func dialOne(ctx context.Context, address string, left int) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	// Keep-alive probes are off: a connection lives for seconds, and each probe option is a system call more per dial.
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}
+	return dialer.DialContext(ctx, "tcp", address)
+}
+
+// Blocked is the guard's refusal within err, or nil.
+func Blocked(err error) *BlockedError {
+	var blocked *BlockedError
+	if errors.As(err, &blocked) {
+		return blocked
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestDeniedForms(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{
+		"169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "192.0.0.192", "168.63.129.16",
+		"fd00:ec2::254", "fd00:ec2::23", "fd00:ec2::254%eth0",
+		"::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::a9fe:a9fe", "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe",
+		"2002:a9fe:a9fe::1", "::ffff:0:a9fe:a9fe",
+	} {
+		if !denied(netip.MustParseAddr(addr)) {
+			t.Errorf("denied(%s) = false, want true", addr)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1", "::1", "169.254.1.1", "10.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1", "2001:db8::1"} {
+		if denied(netip.MustParseAddr(addr)) {
+			t.Errorf("denied(%s) = true, want false", addr)
+		}
+	}
+}
+
+// One denied address among a name's addresses blocks the name, and nothing is dialled.
+func TestDialBlocksNamesWithADeniedAddress(t *testing.T) {
+	t.Parallel()
+	listener := listen(t)
+	d := Dialer{Lookup: answers("127.0.0.1", "::ffff:169.254.169.254")}
+	_, _, err := d.Dial(t.Context(), net.JoinHostPort("sneaky.example", portOf(listener)))
+	blocked := Blocked(err)
+	if blocked == nil || blocked.Host != "sneaky.example" || !strings.Contains(err.Error(), "metadata") {
+		t.Fatalf("Dial = %v, want a BlockedError for sneaky.example", err)
+	}
+	_ = listener.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := listener.Accept(); err == nil {
+		t.Error("the first, allowed address was dialled")
+	}
+}
+
+func TestDialFallsBackToTheNextAddress(t *testing.T) {
+	t.Parallel()
+	listener := listen(t)
+	d := Dialer{Lookup: answers("127.0.0.2", "127.0.0.1")}
+	conn, timing, err := d.Dial(t.Context(), net.JoinHostPort("two.example", portOf(listener)))
+	if err != nil {
+		t.Fatalf("Dial = %v, want the second address", err)
+	}
+	defer conn.Close()
+	if got := conn.RemoteAddr().String(); got != listener.Addr().String() {
+		t.Errorf("dialled %s, want %s", got, listener.Addr())
+	}
+	if timing.DNS <= 0 || timing.Dial <= 0 {
+		t.Errorf("timing = %+v, want both steps measured", timing)
+	}
+}
+
+func TestDialErrors(t *testing.T) {
+	t.Parallel()
+	listener := listen(t)
+	refused := listener.Addr().String()
+	_ = listener.Close()
+	var d Dialer
+	if _, _, err := d.Dial(t.Context(), refused); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Dial of a closed port = %v, want ECONNREFUSED", err)
+	}
+	var dns *net.DNSError
+	d.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, nil }
+	if _, _, err := d.Dial(t.Context(), "empty.example:80"); !errors.As(err, &dns) || !dns.IsNotFound {
+		t.Errorf("Dial of a name without addresses = %v, want a DNSError that says not found", err)
+	}
+	if _, _, err := d.Dial(t.Context(), "no-port"); err == nil {
+		t.Error("Dial without a port = nil, want an error")
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func portOf(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func answers(addrs ...string) func(context.Context, string) ([]netip.Addr, error) {
+	return func(context.Context, string) ([]netip.Addr, error) {
+		var all []netip.Addr
+		for _, a := range addrs {
+			all = append(all, netip.MustParseAddr(a))
+		}
+		return all, nil
+	}
+}

@@ -1,0 +1,122 @@
+// Package plan is what to send, when, how, and what comes back, with every default filled in. It is plain data: it knows no
+// proto, no clock and no network. Package wire makes plans from messages and checks them; everything further in trusts them.
+package plan
+
+import "time"
+
+// Plan is one plan. It is not changed once it is made, and may be read by many goroutines.
+type Plan struct {
+	Requests []Request // at least one
+	Load     Load
+	HTTP     HTTPOptions
+	Outcomes OutcomeOptions
+}
+
+// Request is one HTTP request of a plan.
+type Request struct {
+	URL     string // absolute, http or https
+	Method  string
+	Headers []Header // in the order given
+	Body    []byte
+	Weight  int           // 1 … MaxTotalWeight
+	Timeout time.Duration // sent to last byte; more than 0
+	Group   string        // "" is no group
+}
+
+// Header is one header line.
+type Header struct{ Name, Value string }
+
+// MaxTotalWeight bounds the sum of a plan's weights: the block within which the mix of requests is exact.
+const MaxTotalWeight = 10_000
+
+// MaxGroups bounds the names of groups in a plan, since each is a tally of its own in every message that carries one.
+const MaxGroups = 64
+
+// Load says how many slots there are and when each is due. At most one of ClosedLoop and OpenLoop is set; with neither, all
+// slots are due at once.
+type Load struct {
+	Requests   int64          // number of slots; 0 is not given
+	Duration   time.Duration  // length of the load; 0 is not given
+	Grace      *time.Duration // time after the load's end for what is in flight; nil is the longest timeout
+	ClosedLoop *ClosedLoop
+	OpenLoop   *OpenLoop
+}
+
+// ClosedLoop sends as fast as Concurrency senders can.
+type ClosedLoop struct {
+	Concurrency int64 // of the whole run, at least 1
+}
+
+// OpenLoop sends at a rate.
+type OpenLoop struct {
+	Stages         []Stage // at least one
+	MaxConcurrency int64   // of the whole run; 0 is each worker's cap
+}
+
+// Stage is a time of constant rate.
+type Stage struct {
+	Rate     float64       // slots per second, more than 0
+	Duration time.Duration // 0, in the last stage only, is until the load's end
+}
+
+// Once reports whether the plan sends each of its requests once, in order: nothing says how many or how long.
+func (l Load) Once() bool {
+	return l.Requests == 0 && l.End() == 0
+}
+
+// End is the load's length from its start, given as its duration or as the sum of its stages; 0 is no end but the number
+// of slots.
+func (l Load) End() time.Duration {
+	if l.Duration != 0 || l.OpenLoop == nil {
+		return l.Duration
+	}
+	var sum time.Duration
+	for _, s := range l.OpenLoop.Stages {
+		if s.Duration == 0 {
+			return 0
+		}
+		sum += s.Duration
+	}
+	return sum
+}
+
+// GraceDuration is the time after the load's end for what is in flight.
+func (p *Plan) GraceDuration() time.Duration {
+	if p.Load.Grace != nil {
+		return *p.Load.Grace
+	}
+	return p.LongestTimeout()
+}
+
+// HTTPOptions say how requests are sent.
+type HTTPOptions struct {
+	Timeout          time.Duration // default of Request.Timeout
+	DialTimeout      time.Duration // DNS and TCP together
+	TLSTimeout       time.Duration
+	FirstByteTimeout time.Duration // from the last byte written; 0 is none
+	MaxRedirects     int           // hops followed
+	TLS              TLSOptions
+	SlotHeader       bool // send X-Fanout-Slot
+}
+
+// TLSOptions say whom TLS towards the target trusts.
+type TLSOptions struct {
+	InsecureSkipVerify bool
+	ServerName         string // "" is the URL's host
+	CAPEM              string // "" is the system's roots
+}
+
+// OutcomeOptions say what an outcome carries beside its figures.
+type OutcomeOptions struct {
+	BodyBytes int      // bytes of a response's body to return; 0 is no body
+	Headers   []string // canonical names; "*" is all
+}
+
+// LongestTimeout is the greatest timeout of the plan's requests.
+func (p *Plan) LongestTimeout() time.Duration {
+	var longest time.Duration
+	for _, r := range p.Requests {
+		longest = max(longest, r.Timeout)
+	}
+	return longest
+}
