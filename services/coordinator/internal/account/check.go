@@ -1,0 +1,74 @@
+package account
+
+import (
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+	"github.com/fanout-load/fanout/services/internal/tally"
+)
+
+// check holds a tally against what came before it and against itself.
+func (a *Account) check(sequence int64, t *tally.Tally) {
+	c := t.Counts
+	settled := c.Settled()
+	if !c.Closed() {
+		a.fault("message %d has counts that do not add up: %v", sequence, c)
+	}
+	if a.granted != schedule.Unbounded && c.Planned != a.granted {
+		a.fault("message %d accounts for %d slots of %d that were granted", sequence, c.Planned, a.granted)
+	}
+	if t.Records+t.Folded != settled {
+		a.fault("message %d has %d outcomes, but %d in batches and %d folded", sequence, settled, t.Records, t.Folded)
+	}
+	if a.rows != t.Records {
+		a.fault("message %d says that %d outcomes were sent, and %d were received", sequence, t.Records, a.rows)
+	}
+	a.checkParts(sequence, t)
+	a.checkForward(sequence, t)
+}
+
+// checkParts holds the parts of a tally against its counts.
+func (a *Account) checkParts(sequence int64, t *tally.Tally) {
+	var responses, errors, notSent int64
+	for _, n := range t.ByStatus {
+		responses += n
+	}
+	for _, e := range t.Errors {
+		errors += e.Count
+	}
+	for _, n := range t.NotSent {
+		notSent += n
+	}
+	if c := t.Counts; responses != c.Responses || errors != c.Errors || notSent != c.NotSent {
+		a.fault("message %d has %d responses by status, %d errors by class and %d slots by reason, but its counts are %v",
+			sequence, responses, errors, notSent, c)
+	}
+}
+
+// checkForward holds a tally against the account before it: nothing goes back, and what came as outcomes is in it.
+func (a *Account) checkForward(sequence int64, t *tally.Tally) {
+	if a.gap {
+		return
+	}
+	c := t.Counts
+	responses := a.base.Counts.Responses + a.tail.Counts.Responses
+	errors := a.base.Counts.Errors + a.tail.Counts.Errors
+	notSent := a.base.Counts.NotSent + a.tail.Counts.NotSent
+	folded := t.Folded - a.base.Folded
+	if responses != c.Responses || errors != c.Errors || notSent+folded != c.NotSent {
+		a.fault("message %d has %d responses, %d errors and %d slots not sent, but the outcomes before it make %d, %d and %d",
+			sequence, c.Responses, c.Errors, c.NotSent, responses, errors, notSent+folded)
+	}
+	for class := outcome.Class(1); class < outcome.ClassCount; class++ {
+		want := count(a.base, class) + count(a.tail, class)
+		if got := count(t, class); got != want {
+			a.fault("message %d has %d errors of class %v, but the outcomes before it make %d", sequence, got, class, want)
+		}
+	}
+}
+
+func count(t *tally.Tally, class outcome.Class) int64 {
+	if e := t.Errors[class]; e != nil {
+		return e.Count
+	}
+	return 0
+}

@@ -1,0 +1,113 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/wire"
+)
+
+const (
+	defaultPage = 50
+	maxPage     = 1000
+)
+
+// ListRuns returns the runs, newest first.
+func (c *Coordinator) ListRuns(_ context.Context, request *fanoutv1.ListRunsRequest) (*fanoutv1.ListRunsResponse, error) {
+	size, from, err := page(request.GetPageSize(), request.GetPageToken(), "runs")
+	if err != nil {
+		return nil, err
+	}
+	found, next := c.registry.Page(from, size)
+	response := &fanoutv1.ListRunsResponse{}
+	for _, r := range found {
+		response.Runs = append(response.Runs, wire.RunProto(r.Current(false), false))
+	}
+	if next != 0 {
+		response.NextPageToken = token("runs", next)
+	}
+	return response, nil
+}
+
+// ListRunIntervals returns the run's figures by the second, oldest first.
+func (c *Coordinator) ListRunIntervals(_ context.Context, request *fanoutv1.ListRunIntervalsRequest) (*fanoutv1.ListRunIntervalsResponse, error) {
+	found, err := c.find(request.GetRunId())
+	if err != nil {
+		return nil, err
+	}
+	size, from, err := page(request.GetPageSize(), request.GetPageToken(), "intervals")
+	if err != nil {
+		return nil, err
+	}
+	intervals, more := found.Intervals(from, size)
+	response := &fanoutv1.ListRunIntervalsResponse{}
+	for _, interval := range intervals {
+		response.Intervals = append(response.Intervals, wire.IntervalProto(interval))
+	}
+	if more {
+		response.NextPageToken = token("intervals", from+int64(size))
+	}
+	return response, nil
+}
+
+// ListWorkers asks each worker who it is, all at once.
+func (c *Coordinator) ListWorkers(ctx context.Context, _ *fanoutv1.ListWorkersRequest) (*fanoutv1.ListWorkersResponse, error) {
+	addresses, err := c.config.Workers.Resolve(ctx)
+	if err != nil {
+		return nil, rpcerr.NoWorkers(err.Error())
+	}
+	workers := make([]*fanoutv1.WorkerInfo, len(addresses))
+	var all sync.WaitGroup
+	for i, address := range addresses {
+		all.Go(func() { workers[i] = c.ask(ctx, address) })
+	}
+	all.Wait()
+	return &fanoutv1.ListWorkersResponse{Workers: workers}, nil
+}
+
+func (c *Coordinator) ask(ctx context.Context, address string) *fanoutv1.WorkerInfo {
+	info := &fanoutv1.WorkerInfo{Address: address}
+	worker, err := dispatch.Reach(ctx, dispatch.Dial(c.config.Dial), address)
+	if err != nil {
+		info.Failure = &fanoutv1.WorkerFailure{
+			Class: fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_UNREACHABLE, Message: err.Error(),
+		}
+		return info
+	}
+	defer worker.Close()
+	info.Worker, info.RoundTripDuration = worker.Info, durationpb.New(worker.Trip)
+	return info
+}
+
+// page checks a page's size and token; the token is the list's name and where the page begins.
+func page(size int32, text, list string) (int, int64, error) {
+	if size < 0 {
+		return 0, 0, rpcerr.Invalid([]wire.Violation{{
+			Field: "page_size", Description: fmt.Sprintf("%d is negative; use 1 to %d, or 0 for %d", size, maxPage, defaultPage),
+		}})
+	}
+	if size == 0 {
+		size = defaultPage
+	}
+	if text == "" {
+		return int(min(size, maxPage)), 0, nil
+	}
+	number, ok := strings.CutPrefix(text, list+"-")
+	from, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || from < 0 {
+		return 0, 0, rpcerr.Invalid([]wire.Violation{{
+			Field: "page_token", Description: fmt.Sprintf("%.80q is not a next_page_token of this method", text),
+		}})
+	}
+	return int(min(size, maxPage)), from, nil
+}
+
+func token(list string, from int64) string { return fmt.Sprintf("%s-%d", list, from) }

@@ -1,0 +1,58 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Workers is where the coordinator finds its workers: a list of host:port, or a DNS name whose addresses are all workers.
+type Workers struct {
+	list       []string
+	name, port string // of a dns:/// target
+}
+
+const dnsPrefix = "dns:///"
+
+// ParseWorkers reads "a:7070,b:7070" or "dns:///name:port".
+func ParseWorkers(text string) (Workers, error) {
+	if target, ok := strings.CutPrefix(text, dnsPrefix); ok {
+		host, port, err := net.SplitHostPort(target)
+		if err != nil || host == "" || port == "" {
+			return Workers{}, fmt.Errorf("--workers %q is not dns:///NAME:PORT, as in dns:///workers:7070", text)
+		}
+		return Workers{name: host, port: port}, nil
+	}
+	var w Workers
+	seen := map[string]bool{}
+	for address := range strings.SplitSeq(text, ",") {
+		address = strings.TrimSpace(address)
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || host == "" || port == "" {
+			return Workers{}, fmt.Errorf("--workers: %q is not HOST:PORT, as in 127.0.0.1:7070; give a list with commas between, or dns:///NAME:PORT", address)
+		}
+		if seen[address] {
+			return Workers{}, fmt.Errorf("--workers: %q is there twice; name each worker once", address)
+		}
+		seen[address] = true
+		w.list = append(w.list, address)
+	}
+	return w, nil
+}
+
+// Resolve is the addresses of the workers as they are now: of a DNS name all of them, in the resolver's order.
+func (w Workers) Resolve(ctx context.Context) ([]string, error) {
+	if w.name == "" {
+		return w.list, nil
+	}
+	hosts, err := net.DefaultResolver.LookupHost(ctx, w.name)
+	if err != nil {
+		return nil, fmt.Errorf("workers %s%s:%s cannot be found: %w", dnsPrefix, w.name, w.port, err)
+	}
+	addresses := make([]string, len(hosts))
+	for i, host := range hosts {
+		addresses[i] = net.JoinHostPort(host, w.port)
+	}
+	return addresses, nil
+}

@@ -1,0 +1,188 @@
+package report
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+)
+
+type (
+	planDocument struct {
+		Requests []requestDocument `json:"requests"`
+		Load     loadDocument      `json:"load"`
+		HTTP     httpDocument      `json:"http"`
+		Outcomes outcomesDocument  `json:"outcomes"`
+	}
+
+	requestDocument struct {
+		URL     string           `json:"url"`
+		Method  string           `json:"method"`
+		Headers []headerDocument `json:"headers"`
+		Body    *bodyDocument    `json:"body,omitempty"`
+		Weight  int              `json:"weight"`
+		Timeout seconds          `json:"timeout"`
+		Group   string           `json:"group,omitempty"`
+	}
+
+	headerDocument struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+
+	// bodyDocument has text or data, never both; an empty text is still a body.
+	bodyDocument struct {
+		Text      *string `json:"text,omitempty"`
+		Data      []byte  `json:"data,omitempty"`
+		Truncated bool    `json:"truncated,omitempty"`
+	}
+
+	loadDocument struct {
+		Requests      int64               `json:"requests,omitempty"`
+		Duration      seconds             `json:"duration,omitempty"`
+		GraceDuration *seconds            `json:"graceDuration,omitempty"`
+		ClosedLoop    *closedLoopDocument `json:"closedLoop,omitempty"`
+		OpenLoop      *openLoopDocument   `json:"openLoop,omitempty"`
+	}
+
+	closedLoopDocument struct {
+		Concurrency int64 `json:"concurrency"`
+	}
+
+	openLoopDocument struct {
+		Stages         []stageDocument `json:"stages"`
+		MaxConcurrency int64           `json:"maxConcurrency,omitempty"`
+	}
+
+	stageDocument struct {
+		RatePerSecond float64 `json:"ratePerSecond"`
+		Duration      seconds `json:"duration,omitempty"`
+	}
+
+	httpDocument struct {
+		Timeout          seconds     `json:"timeout"`
+		DialTimeout      seconds     `json:"dialTimeout"`
+		TLSTimeout       seconds     `json:"tlsTimeout"`
+		FirstByteTimeout seconds     `json:"firstByteTimeout,omitempty"`
+		MaxRedirects     int         `json:"maxRedirects"`
+		TLS              tlsDocument `json:"tls,omitzero"`
+		SlotHeader       bool        `json:"slotHeader"`
+	}
+
+	tlsDocument struct {
+		InsecureSkipVerify bool   `json:"insecureSkipVerify"`
+		ServerName         string `json:"serverName,omitempty"`
+		CAPEM              string `json:"caPem,omitempty"`
+	}
+
+	outcomesDocument struct {
+		Body    *bodyOptionsDocument `json:"body,omitempty"`
+		Headers []string             `json:"headers"`
+	}
+
+	bodyOptionsDocument struct {
+		MaxBytes int `json:"maxBytes"`
+	}
+)
+
+func planOf(p *plan.Plan) *planDocument {
+	if p == nil {
+		return nil
+	}
+	d := &planDocument{
+		Requests: make([]requestDocument, len(p.Requests)),
+		Load:     loadOf(p.Load),
+		HTTP: httpDocument{
+			Timeout:          seconds(p.HTTP.Timeout),
+			DialTimeout:      seconds(p.HTTP.DialTimeout),
+			TLSTimeout:       seconds(p.HTTP.TLSTimeout),
+			FirstByteTimeout: seconds(p.HTTP.FirstByteTimeout),
+			MaxRedirects:     p.HTTP.MaxRedirects,
+			TLS:              tlsDocument(p.HTTP.TLS),
+			SlotHeader:       p.HTTP.SlotHeader,
+		},
+		Outcomes: outcomesDocument{Headers: append([]string{}, p.Outcomes.Headers...)},
+	}
+	for i, r := range p.Requests {
+		d.Requests[i] = requestOf(r)
+	}
+	if n := p.Outcomes.BodyBytes; n != 0 {
+		d.Outcomes.Body = &bodyOptionsDocument{n}
+	}
+	return d
+}
+
+func requestOf(r plan.Request) requestDocument {
+	d := requestDocument{
+		URL:     redactURL(r.URL),
+		Method:  r.Method,
+		Headers: make([]headerDocument, len(r.Headers)),
+		Weight:  r.Weight,
+		Timeout: seconds(r.Timeout),
+		Group:   r.Group,
+	}
+	for i, h := range r.Headers {
+		d.Headers[i] = headerDocument{h.Name, redactHeader(h.Name, h.Value)}
+	}
+	if len(r.Body) > 0 {
+		d.Body = bodyOf(r.Body, false)
+	}
+	return d
+}
+
+// bodyOf is a body as text if it is UTF-8, as data if not.
+func bodyOf(body []byte, truncated bool) *bodyDocument {
+	d := &bodyDocument{Truncated: truncated}
+	if utf8.Valid(body) {
+		text := string(body)
+		d.Text = &text
+	} else {
+		d.Data = body
+	}
+	return d
+}
+
+func loadOf(l plan.Load) loadDocument {
+	d := loadDocument{Requests: l.Requests, Duration: seconds(l.Duration), GraceDuration: (*seconds)(l.Grace)}
+	if l.ClosedLoop != nil {
+		d.ClosedLoop = &closedLoopDocument{l.ClosedLoop.Concurrency}
+	}
+	if l.OpenLoop != nil {
+		d.OpenLoop = &openLoopDocument{make([]stageDocument, len(l.OpenLoop.Stages)), l.OpenLoop.MaxConcurrency}
+		for i, s := range l.OpenLoop.Stages {
+			d.OpenLoop.Stages[i] = stageDocument{s.Rate, seconds(s.Duration)}
+		}
+	}
+	return d
+}
+
+// redacted stands for a secret. A report is passed around more freely than the plan that it came from.
+const redacted = "[redacted]"
+
+// redactURL is url without its userinfo. It goes by RFC 3986, section 3.2, rather than through net/url, which would
+// write the rest anew, and leave alone what it cannot parse.
+func redactURL(url string) string {
+	scheme, rest, found := strings.Cut(url, "://")
+	if !found {
+		return url
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	if at < 0 {
+		return url
+	}
+	return scheme + "://" + redacted + rest[at:]
+}
+
+// redactHeader is the value of a header, unless the name says that it is a credential.
+func redactHeader(name, value string) string {
+	for _, secret := range []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key"} {
+		if strings.EqualFold(name, secret) {
+			return redacted
+		}
+	}
+	return value
+}

@@ -1,0 +1,113 @@
+// Package run is a run as callers see it: its plan, how far it is, and what became of its slots. It is plain data.
+package run
+
+import (
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/tally"
+)
+
+// Run is a run at one moment. It is not changed once it is made, and may be read by many goroutines.
+type Run struct {
+	ID      string
+	Name    string
+	Labels  map[string]string
+	Plan    *plan.Plan // defaults filled in
+	State   State
+	Verdict Verdict
+	Reason  string // one sentence on the verdict; "" for a run that passed or goes on
+
+	Created time.Time
+	Started time.Time // zero: not all workers have admitted their shard
+	Ended   time.Time // zero: it has not ended
+
+	Tally   *tally.Snapshot
+	Workers []WorkerResult // in the order of the shards
+}
+
+// WorkerResult is one worker's part of a run.
+type WorkerResult struct {
+	Address    string
+	InstanceID string
+	Tally      *tally.Snapshot // without groups and buckets
+	Failure    *Failure        // nil: it finished, or still runs
+}
+
+// Failure is why a worker did not finish its shard.
+type Failure struct {
+	Class   FailureClass
+	Message string
+}
+
+// Interval is one second of a run.
+type Interval struct {
+	Second      int64           // from the run's start
+	Tally       *tally.Snapshot // not cumulative, without buckets
+	PlannedRate float64         // slots due in it; 0 without a rate
+}
+
+// NewRun is a run to create.
+type NewRun struct {
+	RequestID string // "": each call is a new run
+	Plan      *plan.Plan
+	Name      string
+	Labels    map[string]string
+}
+
+// State is how far a run is. It only goes forward. The numbers are those of fanout.v1.State.
+type State int32
+
+// The states.
+const (
+	Starting State = 1
+	Running  State = 2
+	Stopping State = 3
+	Ended    State = 4
+)
+
+// String is the state's name in the API, without its prefix.
+func (s State) String() string {
+	return name(int(s), "UNSPECIFIED", "STARTING", "RUNNING", "STOPPING", "ENDED")
+}
+
+// Verdict is what a run came to. The numbers are those of fanout.v1.Verdict.
+type Verdict int32
+
+// The verdicts. Of several that fit, the first of Cancelled, Incomplete, Failed, Passed holds.
+const (
+	NoVerdict  Verdict = 0
+	Passed     Verdict = 1
+	Failed     Verdict = 2
+	Incomplete Verdict = 3
+	Cancelled  Verdict = 4
+)
+
+// String is the verdict's name in the API, without its prefix.
+func (v Verdict) String() string {
+	return name(int(v), "UNSPECIFIED", "PASSED", "FAILED", "INCOMPLETE", "CANCELLED")
+}
+
+// FailureClass is the closed list of why a worker did not finish its shard. The numbers are those of
+// fanout.v1.WorkerFailureClass.
+type FailureClass int32
+
+// The failures.
+const (
+	Unreachable  FailureClass = 1
+	Refused      FailureClass = 2
+	Lost         FailureClass = 3
+	Inconsistent FailureClass = 4
+)
+
+// String is the class's name in the API, without its prefix.
+func (c FailureClass) String() string {
+	return name(int(c), "UNSPECIFIED", "UNREACHABLE", "REFUSED", "LOST", "INCONSISTENT")
+}
+
+func name(i int, names ...string) string {
+	if i < 0 || i >= len(names) {
+		i = 0
+	}
+	return names[i]
+}

@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+)
+
+func TestHTTPViolations(t *testing.T) {
+	t.Parallel()
+	http := func(h *fanoutv1.HttpOptions) func(*fanoutv1.Plan) { return func(pb *fanoutv1.Plan) { pb.Http = h } }
+	name := func(s string) func(*fanoutv1.Plan) {
+		return http(&fanoutv1.HttpOptions{Tls: &fanoutv1.TlsOptions{ServerName: s}})
+	}
+	ca := func(s string) func(*fanoutv1.Plan) {
+		return http(&fanoutv1.HttpOptions{Tls: &fanoutv1.TlsOptions{CaPem: s}})
+	}
+	cert, key := certificate()
+	const (
+		serverName = "plan.http.tls.server_name"
+		caPEM      = "plan.http.tls.ca_pem"
+	)
+	for _, tt := range []planCase{
+		{"timeout", http(&fanoutv1.HttpOptions{Timeout: durationpb.New(0)}), "plan.http.timeout", "0s", "leave it out"},
+		{"dial_timeout", http(&fanoutv1.HttpOptions{DialTimeout: durationpb.New(-time.Minute)}), "plan.http.dial_timeout", "-1m ", "more than 0"},
+		{"tls_timeout", http(&fanoutv1.HttpOptions{TlsTimeout: durationpb.New(25 * time.Hour)}), "plan.http.tls_timeout", "25h ", "cap"},
+		{"first_byte_timeout", http(&fanoutv1.HttpOptions{FirstByteTimeout: &durationpb.Duration{Nanos: 1e9}}), "plan.http.first_byte_timeout", "0 s and 1000000000 ns", "not a duration"},
+		{"max_redirects below 0", http(&fanoutv1.HttpOptions{MaxRedirects: -1}), "plan.http.max_redirects", "-1", "0 to 50"},
+		{"max_redirects above 50", http(&fanoutv1.HttpOptions{MaxRedirects: 51}), "plan.http.max_redirects", "51", "0 to 50"},
+
+		{"server_name", name("name.example"), "", "", ""},
+		{"server_name is an address", name("::1"), "", "", ""},
+		{"server_name with port", name("x:443"), serverName, `"x:443"`, "without port"},
+		{"server_name with a space", name("a b"), serverName, `"a b"`, "host name"},
+		{"server_name not in ASCII", name("bücher.example"), serverName, `"bücher.example"`, "ASCII form"},
+		{"server_name not in UTF-8", name("\xff"), serverName, `"\xff"`, "host name"},
+
+		{"ca_pem", ca(cert), "", "", ""},
+		{"ca_pem among other things", ca("text\n" + key + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + cert), "", "", ""},
+		{"ca_pem is a key", ca(key), caPEM, num(len(key)) + " bytes", "BEGIN CERTIFICATE"},
+		{"ca_pem is text", ca("hello"), caPEM, "5 bytes", "BEGIN CERTIFICATE"},
+		{"ca_pem with a broken certificate", ca("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), caPEM, "bytes", "BEGIN CERTIFICATE"},
+		{"ca_pem is not UTF-8", ca("\xff\n" + cert), caPEM, `"\xff\n`, "UTF-8"},
+		{"ca_pem too long", ca(cert + strings.Repeat("\n", 1<<20)), caPEM, num(len(cert)+1<<20) + " bytes", "cap of 1048576"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.run(t, plan.DefaultCaps())
+		})
+	}
+}
+
+func TestOutcomeOptionViolations(t *testing.T) {
+	t.Parallel()
+	body := func(n int32) func(*fanoutv1.Plan) {
+		return func(pb *fanoutv1.Plan) {
+			pb.Outcomes = &fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{MaxBytes: n}}
+		}
+	}
+	headers := func(names ...string) func(*fanoutv1.Plan) {
+		return func(pb *fanoutv1.Plan) { pb.Outcomes = &fanoutv1.OutcomeOptions{Headers: names} }
+	}
+	hundred := strings.Fields(strings.Repeat("x ", 100))
+	for _, tt := range []planCase{
+		{"max_bytes below 0", body(-1), "plan.outcomes.body.max_bytes", "-1", "0 to 1048576"},
+		{"max_bytes above the cap", body(1<<20 + 1), "plan.outcomes.body.max_bytes", "1048577", "0 to 1048576"},
+		{"max_bytes at the cap", body(1 << 20), "", "", ""},
+		{"a hundred headers", headers(hundred...), "", "", ""},
+		{"too many headers", headers(append(hundred, "y")...), "plan.outcomes.headers", "101 names", "cap of 100"},
+		{"empty header", headers("*", ""), "plan.outcomes.headers[1]", `""`, "header name"},
+		{"header with a colon", headers("a:"), "plan.outcomes.headers[0]", `"a:"`, "header name"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.run(t, plan.DefaultCaps())
+		})
+	}
+}
+
+// A worker that takes less than the default returns as much as it takes.
+func TestDefaultBodyBytesAreWithinTheCap(t *testing.T) {
+	t.Parallel()
+	caps := plan.DefaultCaps()
+	caps.BodyBytes = 1000
+	pb := minimalPlan()
+	pb.Outcomes = &fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{}}
+	if p, violations := ParsePlan(pb, caps); violations != nil || p.Outcomes.BodyBytes != 1000 {
+		t.Errorf("ParsePlan = %+v, %q, want 1000 bytes of body", p, violations)
+	}
+}

@@ -1,0 +1,166 @@
+package wire
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/tally"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+)
+
+// RunView reports whether a view is full. One that is unspecified or not known is basic.
+func RunView(view fanoutv1.RunView) (full bool) { return view == fanoutv1.RunView_RUN_VIEW_FULL }
+
+// RunProto is the message that says r: with everything, or, basic, without the bodies of its requests and without buckets.
+func RunProto(r *run.Run, full bool) *fanoutv1.Run {
+	if r == nil {
+		return nil
+	}
+	pb := &fanoutv1.Run{
+		Id:            text(r.ID),
+		Name:          text(r.Name),
+		Labels:        labelsProto(r.Labels),
+		Plan:          PlanProto(r.Plan),
+		State:         fanoutv1.State(r.State),
+		Verdict:       fanoutv1.Verdict(r.Verdict),
+		VerdictReason: text(r.Reason),
+		CreateTime:    timeProto(r.Created),
+		StartTime:     timeProto(r.Started),
+		EndTime:       timeProto(r.Ended),
+		Tally:         snapshotProto(r.Tally, parts{buckets: full, groups: true}),
+	}
+	if !full {
+		for _, request := range pb.GetPlan().GetRequests() {
+			request.Body = nil
+		}
+	}
+	for _, w := range r.Workers {
+		pb.Workers = append(pb.Workers, WorkerResultProto(w))
+	}
+	return pb
+}
+
+// Run is the run that pb says, nil for nil. Its tally and its workers' are never nil. Its plan is, if it is not one that
+// this program understands; in a basic view it has no bodies.
+func Run(pb *fanoutv1.Run) *run.Run {
+	if pb == nil {
+		return nil
+	}
+	r := &run.Run{
+		ID:      pb.GetId(),
+		Name:    pb.GetName(),
+		Labels:  pb.GetLabels(),
+		Plan:    acceptedPlan(pb.GetPlan()),
+		State:   run.State(pb.GetState()),
+		Verdict: run.Verdict(pb.GetVerdict()),
+		Reason:  pb.GetVerdictReason(),
+		Created: instant(pb.GetCreateTime()),
+		Started: instant(pb.GetStartTime()),
+		Ended:   instant(pb.GetEndTime()),
+		Tally:   orEmpty(Snapshot(pb.GetTally())),
+	}
+	for _, w := range pb.GetWorkers() {
+		r.Workers = append(r.Workers, WorkerResult(w))
+	}
+	return r
+}
+
+// acceptedPlan is a plan that a coordinator has accepted, by its own caps.
+func acceptedPlan(pb *fanoutv1.Plan) *plan.Plan {
+	p, _ := ParsePlan(pb, noCaps()) // nil with any violation: nobody here can put it right
+	return p
+}
+
+// WorkerResultProto is the message that says w; its tally goes without groups and buckets.
+func WorkerResultProto(w run.WorkerResult) *fanoutv1.WorkerResult {
+	return &fanoutv1.WorkerResult{
+		Address:    text(w.Address),
+		InstanceId: text(w.InstanceID),
+		Tally:      snapshotProto(w.Tally, parts{}),
+		Failure:    FailureProto(w.Failure),
+	}
+}
+
+// WorkerResult is the worker's part of a run that pb says. Its tally is never nil.
+func WorkerResult(pb *fanoutv1.WorkerResult) run.WorkerResult {
+	return run.WorkerResult{
+		Address:    pb.GetAddress(),
+		InstanceID: pb.GetInstanceId(),
+		Tally:      orEmpty(Snapshot(pb.GetTally())),
+		Failure:    Failure(pb.GetFailure()),
+	}
+}
+
+// FailureProto is the message that says f, nil for nil.
+func FailureProto(f *run.Failure) *fanoutv1.WorkerFailure {
+	if f == nil {
+		return nil
+	}
+	return &fanoutv1.WorkerFailure{Class: fanoutv1.WorkerFailureClass(f.Class), Message: text(f.Message)}
+}
+
+// Failure is the failure that pb says, nil for nil.
+func Failure(pb *fanoutv1.WorkerFailure) *run.Failure {
+	if pb == nil {
+		return nil
+	}
+	return &run.Failure{Class: run.FailureClass(pb.GetClass()), Message: pb.GetMessage()}
+}
+
+// IntervalProto is the message that says i; its tally goes without buckets.
+func IntervalProto(i run.Interval) *fanoutv1.RunInterval {
+	return &fanoutv1.RunInterval{
+		StartOffset:          &durationpb.Duration{Seconds: i.Second},
+		Tally:                snapshotProto(i.Tally, parts{groups: true}),
+		PlannedRatePerSecond: i.PlannedRate,
+	}
+}
+
+// Interval is the second of a run that pb says, of which there are as many as a duration can hold. Its tally is never nil.
+func Interval(pb *fanoutv1.RunInterval) run.Interval {
+	return run.Interval{
+		Second:      min(max(pb.GetStartOffset().GetSeconds(), 0), math.MaxInt64/int64(time.Second)),
+		Tally:       orEmpty(Snapshot(pb.GetTally())),
+		PlannedRate: pb.GetPlannedRatePerSecond(),
+	}
+}
+
+func labelsProto(labels map[string]string) map[string]string {
+	if len(labels) == 0 {
+		return nil
+	}
+	valid := make(map[string]string, len(labels))
+	for key, value := range labels {
+		valid[text(key)] = text(value)
+	}
+	return valid
+}
+
+func orEmpty(s *tally.Snapshot) *tally.Snapshot {
+	if s == nil {
+		return new(tally.Snapshot)
+	}
+	return s
+}
+
+// timeProto is t; the zero time is absent.
+func timeProto(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// instant is the time that pb says, in UTC. One that is absent or out of range, which would not print, is the zero time.
+func instant(pb *timestamppb.Timestamp) time.Time {
+	if !pb.IsValid() {
+		return time.Time{}
+	}
+	return pb.AsTime()
+}

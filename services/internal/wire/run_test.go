@@ -1,0 +1,163 @@
+package wire
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/fanout-load/fanout/services/internal/histogram"
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/tally"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+)
+
+func snapshotWithAll() *tally.Snapshot {
+	latency := tally.Latency{Stats: histogram.Stats{Count: 1, Sum: 5, Min: 5, Max: 5}, P50: 5, Buckets: []byte("b")}
+	return &tally.Snapshot{
+		Counts:  tally.Counts{Planned: 1, Responses: 1},
+		Service: latency,
+		Groups:  map[string]*tally.Snapshot{"g": {Response: latency}},
+		Seconds: []tally.Second{{Second: 1, Tally: &tally.Snapshot{}}},
+	}
+}
+
+func TestRunViews(t *testing.T) {
+	t.Parallel()
+	pb := minimalPlan()
+	pb.Requests[0].Body = &fanoutv1.Body{Content: &fanoutv1.Body_Text{Text: "body"}}
+	p, _ := ParsePlan(pb, plan.DefaultCaps())
+	r := &run.Run{
+		ID: "id", Name: "name", Labels: map[string]string{"k": "v"}, Plan: p,
+		State: run.Ended, Verdict: run.Failed, Reason: "because",
+		Created: time.Unix(1, 2), Ended: time.Unix(3, 4),
+		Tally: snapshotWithAll(),
+		Workers: []run.WorkerResult{
+			{Address: "a:1", InstanceID: "i", Tally: snapshotWithAll(), Failure: &run.Failure{Class: run.Lost, Message: "gone"}},
+			{Address: "b:2"},
+		},
+	}
+
+	want := *r
+	want.Tally = snapshotWithAll()
+	want.Tally.Seconds = nil
+	want.Workers = []run.WorkerResult{r.Workers[0], {Address: "b:2", Tally: &tally.Snapshot{}}}
+	plain := snapshotWithAll()
+	plain.Groups, plain.Seconds, plain.Service.Buckets = nil, nil, nil
+	want.Workers[0].Tally = plain
+	if diff := cmp.Diff(&want, Run(roundTrip(t, RunProto(r, true)))); diff != "" {
+		t.Errorf("the full view, -want +got:\n%s", diff)
+	}
+
+	want.Plan, _ = ParsePlan(minimalPlan(), plan.DefaultCaps())
+	want.Tally.Service.Buckets, want.Tally.Groups["g"].Response.Buckets = nil, nil
+	if diff := cmp.Diff(&want, Run(roundTrip(t, RunProto(r, false)))); diff != "" {
+		t.Errorf("the basic view, -want +got:\n%s", diff)
+	}
+	if r.Plan.Requests[0].Body == nil || r.Tally.Service.Buckets == nil {
+		t.Error("the basic view took something from the run itself")
+	}
+}
+
+func TestRunView(t *testing.T) {
+	t.Parallel()
+	for view, want := range map[fanoutv1.RunView]bool{
+		fanoutv1.RunView_RUN_VIEW_UNSPECIFIED: false,
+		fanoutv1.RunView_RUN_VIEW_BASIC:       false,
+		fanoutv1.RunView_RUN_VIEW_FULL:        true,
+		99:                                    false,
+	} {
+		if got := RunView(view); got != want {
+			t.Errorf("RunView(%v) = %v, want %v", view, got, want)
+		}
+	}
+}
+
+func TestHostileRuns(t *testing.T) {
+	t.Parallel()
+	got := Run(&fanoutv1.Run{
+		Plan:       &fanoutv1.Plan{},
+		CreateTime: &timestamppb.Timestamp{Seconds: math.MaxInt64},
+		StartTime:  &timestamppb.Timestamp{Nanos: -1},
+		Workers:    []*fanoutv1.WorkerResult{nil},
+	})
+	want := &run.Run{Tally: &tally.Snapshot{}, Workers: []run.WorkerResult{{Tally: &tally.Snapshot{}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Run, -want +got:\n%s", diff)
+	}
+	if RunProto(nil, true) != nil || Run(nil) != nil || FailureProto(nil) != nil || Failure(nil) != nil {
+		t.Error("something was made of nil")
+	}
+	for _, tt := range []struct {
+		offset *durationpb.Duration
+		want   int64
+	}{
+		{nil, 0},
+		{&durationpb.Duration{Seconds: -1}, 0},
+		{&durationpb.Duration{Seconds: math.MaxInt64}, math.MaxInt64 / int64(time.Second)},
+	} {
+		if got := Interval(&fanoutv1.RunInterval{StartOffset: tt.offset}); got.Second != tt.want || got.Tally == nil {
+			t.Errorf("Interval at %v = %+v, want second %d and a tally", tt.offset, got, tt.want)
+		}
+	}
+}
+
+// A plan is read whatever the caps of those who took it.
+func TestPlanOfARunBeyondOurCaps(t *testing.T) {
+	t.Parallel()
+	grace := 100 * time.Hour
+	p := &plan.Plan{
+		Requests: []plan.Request{{URL: "http://x/", Method: "GET", Weight: 1, Timeout: 100 * time.Hour, Body: make([]byte, 5<<20)}},
+		Load:     plan.Load{Grace: &grace, OpenLoop: &plan.OpenLoop{Stages: []plan.Stage{{Rate: 1e9, Duration: 1000 * time.Hour}}}},
+		HTTP:     plan.HTTPOptions{Timeout: 1, DialTimeout: 1, TLSTimeout: 1},
+	}
+	got := Run(RunProto(&run.Run{Plan: p}, true)).Plan
+	if diff := cmp.Diff(p, got, cmp.Comparer(bytes.Equal)); diff != "" { // byte by byte takes seconds
+		t.Errorf("plan, -want +got:\n%s", diff)
+	}
+}
+
+func TestIntervals(t *testing.T) {
+	t.Parallel()
+	want := run.Interval{Second: 5, Tally: snapshotWithAll(), PlannedRate: 0.5}
+	got := Interval(roundTrip(t, IntervalProto(want)))
+	want.Tally.Seconds, want.Tally.Service.Buckets, want.Tally.Groups["g"].Response.Buckets = nil, nil, nil
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Interval(IntervalProto), -want +got:\n%s", diff)
+	}
+}
+
+// Texts about errors may quote anything.
+func TestRunProtoMarshals(t *testing.T) {
+	t.Parallel()
+	got := roundTrip(t, RunProto(&run.Run{
+		ID: "\xff", Name: "\xff", Labels: map[string]string{"\xff": "\xff"}, Reason: "\xff",
+		Workers: []run.WorkerResult{{Address: "\xff", InstanceID: "\xff", Failure: &run.Failure{Message: "\xff"}}},
+	}, false))
+	const u = "\uFFFD"
+	want := &fanoutv1.Run{
+		Id: u, Name: u, Labels: map[string]string{u: u}, VerdictReason: u,
+		Workers: []*fanoutv1.WorkerResult{{Address: u, InstanceId: u, Failure: &fanoutv1.WorkerFailure{Message: u}}},
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("RunProto = %v, want %v", got, want)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	t.Parallel()
+	want := plan.DefaultCaps()
+	if got := Caps(roundTrip(t, CapsProto(want))); got != want {
+		t.Errorf("Caps(CapsProto(%+v)) = %+v", want, got)
+	}
+	if got := Caps(nil); got != (plan.Caps{}) {
+		t.Errorf("Caps(nil) = %+v, want none", got)
+	}
+}

@@ -1,0 +1,108 @@
+package wire
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+)
+
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	const prefix = "http://x/"
+	for _, tt := range []struct{ url, value, words string }{ // words "": accepted
+		{"http://x", "", ""},
+		{"https://x.example:65535/a/b?c=d&e#f", "", ""},
+		{"HTTP://X/", "", ""},
+		{"http://127.0.0.1:1/", "", ""},
+		{"http://[::1]:8080/", "", ""},
+		{"http://[fe80::1%25eth0]/", "", ""},
+		{"http://user:p%40ss@x/", "", ""},
+		{"http://user@x/", "", ""},
+		{"http://under_score.x-y.example./", "", ""},
+		{"http://bücher.example/ü?ü=ü", "", ""},
+		{"http://x/%00%20", "", ""},
+		{prefix + strings.Repeat("p", 8<<10-len(prefix)), "", ""},
+
+		{"", `""`, "is no URL"},
+		{"target.example", `"target.example"`, "begin with http://"},
+		{"localhost:8080", `"localhost:8080"`, "begin with http://"},
+		{"/path", `"/path"`, "begin with http://"},
+		{"//host/path", `"//host/path"`, "begin with http://"},
+		{"x/?u=http://y", `"x/?u=http://y"`, "begin with http://"},
+		{"http:x", `"http:x"`, "begin with http://"},
+		{"ftp://x/", `"ftp://x/"`, "has the scheme ftp; use http or https"},
+		{"http:///path", `"http:///path"`, "has no host"},
+		{"http://:80/", `"http://:80/"`, "has no host"},
+		{"http://x:/", `"http://x:/"`, "no port"},
+		{"http://x:0/", `"http://x:0/"`, "has the port 0"},
+		{"http://x:65536/", `"http://x:65536/"`, "has the port 65536"},
+		{"http://x:abc/", `"http://x:abc/"`, "port"},
+		{"http://x:-1/", `"http://x:-1/"`, "port"},
+		{"http://a b/", `"http://a b/"`, "space"},
+		{"http://x/a b", `"http://x/a b"`, "space"},
+		{"http://x/\r\nHost: y", `\r\n`, "control character"},
+		{"http://x/\x7f", `\x7f`, "control character"},
+		{"http://x/\u0085", `\u0085`, "control character"},
+		{"http://x/\xff", `\xff`, "UTF-8"},
+		{"http://x/%zz", `"http://x/%zz"`, "invalid URL escape"},
+		{"http://a..b/", `"http://a..b/"`, "neither a name"},
+		{"http://-a/", `"http://-a/"`, "neither a name"},
+		{"http://<x>/", `"http://<x>/"`, ""},
+		{"http://a%20b/", `"http://a%20b/"`, ""},
+		{"http://[::1/", `"http://[::1/"`, ""},
+		{"http://[x]/", `"http://[x]/"`, ""},
+		{"http://::1/", `"http://::1/"`, ""},
+		{"http://" + strings.Repeat("a", 64) + "/", "aaa", "neither a name"},
+		{"http://" + strings.Repeat("a.", 127) + "a/", "a.a", "neither a name"},
+		{"http://xn--\u00fc/", "xn--", ""},
+		{"http://user:secret@x:0/", `"http://user:xxxxx@x:0/"`, "has the port 0"},
+		{prefix + strings.Repeat("p", 8<<10), `ppp"…`, "has 8201 bytes, beyond the cap of 8192"},
+	} {
+		t.Run(quote(tt.url), func(t *testing.T) {
+			t.Parallel()
+			c := planCase{change: func(pb *fanoutv1.Plan) { pb.Requests[0].Url = tt.url }, value: tt.value, words: tt.words}
+			if tt.value != "" {
+				c.field = "plan.requests[0].url"
+			}
+			c.run(t, plan.DefaultCaps())
+		})
+	}
+}
+
+func TestPasswordsAreNotShown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ url, want string }{
+		{"http://u:secret@x/?a=b@c", "http://u:xxxxx@x/?a=b@c"},
+		{"http://u:sec@ret@x", "http://u:xxxxx@x"},
+		{"http://u:@x", "http://u:xxxxx@x"},
+		{"http://u@x:80/", "http://u@x:80/"},
+		{"http://x:80/a:b@c", "http://x:80/a:b@c"},
+		{"mailto:u:secret@x", "mailto:u:secret@x"},
+		{"", ""},
+	} {
+		if got := withoutPassword(tt.url); got != tt.want {
+			t.Errorf("withoutPassword(%q) = %q, want %q", tt.url, got, tt.want)
+		}
+		if u, err := url.Parse(tt.url); err == nil && u.Opaque == "" && u.Redacted() != tt.want && !strings.Contains(tt.url, "sec@ret") {
+			t.Errorf("url.URL.Redacted of %q = %q, want %q", tt.url, u.Redacted(), tt.want)
+		}
+	}
+}
+
+// What libraries say is not trusted to print.
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	c := &checker{}
+	c.addf("a", "b", "%s", "x\x1b[0m\u202e\xff ü")
+	if got, want := c.violations()[0].Description, "x\uFFFD[0m\uFFFD\uFFFD ü"; got != want {
+		t.Errorf("description %q, want %q", got, want)
+	}
+	if got, want := cause(errors.New("plain")), "plain"; got != want {
+		t.Errorf("cause = %q, want %q", got, want)
+	}
+}

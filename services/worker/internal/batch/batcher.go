@@ -1,0 +1,212 @@
+package batch
+
+import (
+	"time"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+	"github.com/fanout-load/fanout/services/internal/tally"
+	"github.com/fanout-load/fanout/services/internal/wire"
+)
+
+const (
+	// pause is the least time between two messages while outcomes come in: waking up for each of them costs more than all
+	// the rest of the way (1.2 µs an outcome one at a time, 0.22 µs in batches of 500).
+	pause = 5 * time.Millisecond
+	// bulkRows and bulkBytes end the pause: the message is worth its cost.
+	bulkRows  = 512
+	bulkBytes = 256 << 10
+	// checkpointInterval is the time between two tallies.
+	checkpointInterval = 500 * time.Millisecond
+)
+
+// Progress is where a call's slots are; the engine's call has it.
+type Progress interface {
+	// Position is how many slots are granted (schedule.Unbounded without end), and how many of them are claimed.
+	Position() (granted, claimed int64)
+	// Finishing reports whether an outcome of the past may still come.
+	Finishing() bool
+}
+
+// Batcher writes the stream of one call. One goroutine uses it: Started, Run, Rest and Finish, in this order.
+type Batcher struct {
+	queue    *Queue
+	progress Progress
+	start    time.Time // the run's
+	groups   []string  // by request
+	send     func(*fanoutv1.FanOutResponse) error
+
+	sequence int64
+	lastSent time.Time
+	tally    tally.Tally
+	seconds  seconds
+	spare    []outcome.Outcome // what the queue fills next
+}
+
+// New makes the batcher of a call whose run starts at start and whose requests are in these groups. send writes one message.
+func New(queue *Queue, progress Progress, start time.Time, groups []string, send func(*fanoutv1.FanOutResponse) error) *Batcher {
+	return &Batcher{queue: queue, progress: progress, start: start, groups: groups, send: send}
+}
+
+// Started sends the first message.
+func (b *Batcher) Started(started *fanoutv1.FanOutStarted) error {
+	return b.message(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Started{Started: started}})
+}
+
+// Run brings outcomes to the stream until done is closed and the queue is empty: after a quiet spell at once, then after a
+// pause at most, then all that is queued; and a tally at every checkpoint. From hurry on it does not pause. It fails when
+// the stream does.
+func (b *Batcher) Run(done, hurry <-chan struct{}) error {
+	checkpoint := time.NewTicker(checkpointInterval)
+	defer checkpoint.Stop()
+	for {
+		var err error
+		select {
+		case <-b.queue.ready:
+			b.await(done, hurry)
+			err = b.flush()
+		case <-checkpoint.C:
+			err = b.checkpoint()
+		case <-done:
+			return b.flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// await lets outcomes gather, unless the last message is long ago.
+func (b *Batcher) await(done, hurry <-chan struct{}) {
+	left := pause - time.Since(b.lastSent)
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.queue.bulk:
+	case <-hurry:
+	case <-done:
+	}
+}
+
+// flush sends all that is queued.
+func (b *Batcher) flush() error {
+	b.seconds.observe(time.Since(b.start), b.progress.Finishing())
+	rows := b.queue.take(b.spare)
+	defer func() {
+		clear(rows)
+		b.spare = rows
+	}()
+	for rest := rows; len(rest) > 0; {
+		n := fits(rest)
+		if err := b.batch(rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// fits is how many of the rows go into one message.
+func fits(rows []outcome.Outcome) int {
+	bytes := 0
+	for i := range rows {
+		if bytes += size(&rows[i]); bytes > bulkBytes && i > 0 {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent.
+func (b *Batcher) batch(rows []outcome.Outcome) error {
+	outcomes := make([]*fanoutv1.Outcome, len(rows))
+	for i := range rows {
+		o := &rows[i]
+		b.tally.Add(o, b.groups[o.Request])
+		b.tally.Records++
+		b.seconds.add(o)
+		outcomes[i] = wire.OutcomeProto(o)
+	}
+	return b.message(&fanoutv1.FanOutResponse{
+		Event: &fanoutv1.FanOutResponse_Outcomes{Outcomes: &fanoutv1.OutcomeBatch{Outcomes: outcomes}},
+	})
+}
+
+// checkpoint sends the tally of all that was sent before it.
+func (b *Batcher) checkpoint() error {
+	if err := b.flush(); err != nil {
+		return err
+	}
+	if err := b.message(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Tally{Tally: b.snapshot()}}); err != nil {
+		return err
+	}
+	b.seconds.drop()
+	return nil
+}
+
+// Rest accounts for the slots that nobody claimed: each gets its row as long as there is time, the others are folded into
+// the tally.
+func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason outcome.Reason, until time.Time) error {
+	granted, claimed := b.progress.Position()
+	if granted == schedule.Unbounded {
+		return nil
+	}
+	rows := make([]outcome.Outcome, 0, bulkRows)
+	for claimed < granted && time.Now().Before(until) {
+		rows = rows[:0]
+		for ; claimed < granted && len(rows) < bulkRows; claimed++ {
+			slot := grants.Slot(claimed)
+			rows = append(rows, outcome.Outcome{
+				Slot: slot, Request: int32(slots.Request(slot)), NotSent: reason, Due: slots.Due(slot),
+			})
+		}
+		if err := b.batch(rows); err != nil {
+			return err
+		}
+	}
+	b.tally.AddNotSent(reason, granted-claimed)
+	b.tally.Folded += granted - claimed
+	return nil
+}
+
+// Finish sends the last message.
+func (b *Batcher) Finish() error {
+	final := b.snapshot()
+	settled := b.tally.Counts.Settled()
+	final.Counts.Planned, final.Counts.Pending, final.Counts.InFlight = settled, 0, 0
+	return b.message(&fanoutv1.FanOutResponse{
+		Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: final}},
+	})
+}
+
+// snapshot is the tally as it is now, with what is pending and in flight.
+func (b *Batcher) snapshot() *fanoutv1.Tally {
+	granted, claimed := b.progress.Position()
+	counts := &b.tally.Counts
+	counts.InFlight = max(claimed-counts.Settled(), 0)
+	counts.Pending = granted - claimed
+	if granted == schedule.Unbounded {
+		counts.Pending = 0
+	}
+	counts.Planned = counts.Settled() + counts.InFlight + counts.Pending
+	b.tally.Stalled = b.queue.Stalled()
+	snapshot := b.tally.Snapshot(true)
+	snapshot.Seconds = b.seconds.snapshot(time.Since(b.start))
+	return wire.SnapshotProto(snapshot)
+}
+
+// Tally is the tally so far. It is meant for the log of a call whose stream broke.
+func (b *Batcher) Tally() *tally.Tally { return &b.tally }
+
+func (b *Batcher) message(m *fanoutv1.FanOutResponse) error {
+	b.sequence++
+	m.Sequence = b.sequence
+	err := b.send(m)
+	b.lastSent = time.Now()
+	return err
+}

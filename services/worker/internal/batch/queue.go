@@ -1,0 +1,123 @@
+// Package batch is the way from a call's senders to its stream: a bounded queue that many senders fill, and one goroutine
+// that empties it, keeps the tally and writes the stream.
+package batch
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+)
+
+const (
+	// maxQueued bounds the memory of outcomes that wait for the stream. When it is reached the senders wait.
+	maxQueued = 64 << 20
+	// outcomeSize is what an outcome takes without what it points to.
+	outcomeSize = 224
+)
+
+// Queue is the outcomes of a call that are not yet on the stream. It is safe for concurrent use.
+type Queue struct {
+	ready chan struct{} // capacity 1: something is queued
+	bulk  chan struct{} // capacity 1: enough is queued to send at once
+
+	mu      sync.Mutex
+	room    sync.Cond // on mu: the queue was emptied or closed
+	rows    []outcome.Outcome
+	bytes   int
+	closed  bool // what is put is dropped
+	waiting int
+	since   time.Time     // since when somebody waits
+	stalled time.Duration // in which somebody waited, before since
+}
+
+// NewQueue makes an empty queue.
+func NewQueue() *Queue {
+	q := &Queue{ready: make(chan struct{}, 1), bulk: make(chan struct{}, 1)}
+	q.room.L = &q.mu
+	return q
+}
+
+// Put queues an outcome. It waits while the queue is full, until Discard.
+func (q *Queue) Put(o outcome.Outcome) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.bytes >= maxQueued && !q.closed {
+		q.wait()
+	}
+	if q.closed {
+		return
+	}
+	q.rows = append(q.rows, o)
+	q.bytes += size(&o)
+	if len(q.rows) == 1 {
+		signal(q.ready)
+	}
+	if len(q.rows) >= bulkRows || q.bytes >= bulkBytes {
+		signal(q.bulk)
+	}
+}
+
+// wait waits for room and accounts for the wait. The lock is held.
+func (q *Queue) wait() {
+	if q.waiting == 0 {
+		q.since = time.Now()
+	}
+	q.waiting++
+	q.room.Wait()
+	q.waiting--
+	if q.waiting == 0 {
+		q.stalled += time.Since(q.since)
+	}
+}
+
+// take empties the queue into the caller's hands; spare is a slice that the queue may fill next.
+func (q *Queue) take(spare []outcome.Outcome) []outcome.Outcome {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	rows := q.rows
+	q.rows, q.bytes = spare[:0], 0
+	q.room.Broadcast()
+	return rows
+}
+
+// Stalled is the time in which at least one sender waited for room.
+func (q *Queue) Stalled() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting > 0 {
+		return q.stalled + time.Since(q.since)
+	}
+	return q.stalled
+}
+
+// Discard drops what is queued and all that is still put: the stream is gone. No sender waits any more.
+func (q *Queue) Discard() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.rows, q.bytes, q.closed = nil, 0, true
+	q.room.Broadcast()
+}
+
+// signal wakes the reader of a channel with capacity 1, unless it has been woken already.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// size is about how much memory an outcome takes, and no less than its message.
+func size(o *outcome.Outcome) int {
+	n := outcomeSize + len(o.Message)
+	if o.Connection != nil {
+		n += 96
+	}
+	for _, h := range o.Headers {
+		n += 32 + len(h.Name) + len(h.Value)
+	}
+	if o.Body != nil {
+		n += 32 + cap(o.Body.Bytes)
+	}
+	return n
+}

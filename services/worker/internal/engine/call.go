@@ -1,0 +1,136 @@
+// Package engine carries out one FanOut call: senders claim the call's slots, send each at its time, and hand the outcomes
+// on. It knows neither HTTP nor gRPC. Every slot of the call ends in exactly one outcome, but for those that no sender ever
+// claimed: how many they are, and why, the call says at its end.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+)
+
+// Sender sends one slot's request at a time, on connections of its own.
+type Sender interface {
+	// Send sends slot o.Slot's request o.Request and notes in o what came of it, all but Due, Lateness and Service. It ends
+	// when the context does; context.Cause says why.
+	Send(ctx context.Context, o *outcome.Outcome)
+	// Close gives up the sender's connections.
+	Close()
+}
+
+// Work is what a call has to carry out.
+type Work struct {
+	Plan        *plan.Plan
+	Schedule    *schedule.Schedule
+	Grants      schedule.Grants
+	Concurrency int64     // the most senders at once; without a shape at least the number of slots
+	Start       time.Time // the run's start, with its monotonic reading
+}
+
+// Config is how a call reaches its surroundings. The functions are called by many senders at once.
+type Config struct {
+	NewSender func() Sender
+	// Deliver takes an outcome. It may wait; it must not fail.
+	Deliver func(outcome.Outcome)
+	// Admit asks for one more sender than the first; Release gives back one that Admit gave.
+	Admit   func() bool
+	Release func()
+	Log     *slog.Logger
+}
+
+// Call is one call that is being carried out.
+//
+// Two nested contexts end it. When claim is done no sender starts another slot; when send is done, those in flight end too.
+// The first cause of each is the one that counts, and becomes the reason of what was not sent and the class of what was cut.
+type Call struct {
+	work    Work
+	config  Config
+	granted int64 // slots; schedule.Unbounded without end
+	once    bool  // no shape, a sender for each slot: each sends one
+
+	claim, send             context.Context
+	cancelClaim, cancelSend context.CancelCauseFunc
+
+	claimed   atomic.Int64 // may pass granted
+	finishing atomic.Int64 // senders between the last byte of a slot and its delivery
+	idle      atomic.Int64 // senders without a slot that is due
+	running   atomic.Int64 // senders of an open loop
+	senders   sync.WaitGroup
+
+	mu     sync.Mutex
+	timers []*time.Timer // guarded by mu; stopped at the end
+}
+
+// Causes for which a slot is not claimed, beside those of package errclass.
+var reasons = map[error]outcome.Reason{
+	errclass.ErrCancelled:   outcome.NotSentCancelled,
+	errclass.ErrRunDeadline: outcome.NotSentRunEnded,
+	errclass.ErrShutdown:    outcome.NotSentLeaseLost,
+}
+
+// New makes a call; Run carries it out.
+func New(work Work, config Config) *Call {
+	c := &Call{work: work, config: config, granted: work.Grants.Len()}
+	load := work.Plan.Load
+	c.once = load.ClosedLoop == nil && load.OpenLoop == nil && work.Concurrency >= c.granted
+	c.send, c.cancelSend = context.WithCancelCause(context.Background())
+	c.claim, c.cancelClaim = context.WithCancelCause(c.send)
+	return c
+}
+
+// Run carries out the call and returns when every claimed slot has been delivered. The context's end is a cancellation: it
+// stops everything at once.
+func (c *Call) Run(ctx context.Context) {
+	defer c.release()
+	defer context.AfterFunc(ctx, func() { c.end(errclass.ErrCancelled, 0) })()
+	c.scheduleEnd()
+	if !c.sleepUntil(c.work.Start) {
+		return
+	}
+	switch load := c.work.Plan.Load; {
+	case load.OpenLoop != nil:
+		c.running.Add(1)
+		c.idle.Add(1)
+		c.startSender(nil)
+	default:
+		for range min(c.work.Concurrency, c.granted) {
+			c.startSender(nil)
+		}
+	}
+	c.senders.Wait()
+}
+
+// release frees what the call holds, after its last sender.
+func (c *Call) release() {
+	c.cancelClaim(nil)
+	c.cancelSend(nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.timers {
+		t.Stop()
+	}
+}
+
+// Position is how many slots the call was granted (schedule.Unbounded without end), and how many of them senders have
+// claimed.
+func (c *Call) Position() (granted, claimed int64) {
+	return c.granted, min(c.claimed.Load(), c.granted)
+}
+
+// Finishing reports whether a sender may hold an outcome of the past that it has not delivered yet.
+func (c *Call) Finishing() bool { return c.finishing.Load() > 0 }
+
+// NotSent is why the slots that nobody claimed were not sent. It is meant for the time after Run.
+func (c *Call) NotSent() outcome.Reason {
+	if reason, ok := reasons[context.Cause(c.claim)]; ok {
+		return reason
+	}
+	return outcome.NotSentRunEnded
+}

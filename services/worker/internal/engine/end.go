@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+)
+
+const (
+	// stopGrace is how long slots in flight get when a call is stopped: finished has to follow within 2 s.
+	stopGrace = time.Second
+	// drainGrace is how long slots in flight get when the worker shuts down: it has to be gone after 20 s, and the second
+	// that is left brings the outcomes to the caller.
+	drainGrace = 19 * time.Second
+)
+
+// Stop ends the call cleanly: no slot is claimed any more, and those in flight get 1 s, or the load's grace when that is
+// shorter.
+func (c *Call) Stop() { c.end(errclass.ErrCancelled, min(stopGrace, c.work.Plan.GraceDuration())) }
+
+// Drain ends the call because the worker shuts down.
+func (c *Call) Drain() { c.end(errclass.ErrShutdown, drainGrace) }
+
+// CutAt ends the call at a moment, with all that is in flight: its caller's deadline is near.
+func (c *Call) CutAt(at time.Time) {
+	c.after(time.Until(at), func() { c.end(errclass.ErrRunDeadline, 0) })
+}
+
+// Ending is closed when no slot is claimed any more.
+func (c *Call) Ending() <-chan struct{} { return c.claim.Done() }
+
+// end stops claiming now, and sending after the grace.
+func (c *Call) end(cause error, grace time.Duration) {
+	c.cancelClaim(cause)
+	if grace <= 0 {
+		c.cancelSend(cause)
+		return
+	}
+	c.after(grace, func() { c.cancelSend(cause) })
+}
+
+// scheduleEnd sets the timers of the load's own end. A closed loop claims nothing after it. In an open loop, and without a
+// shape, every slot of the plan was due before it, so those that still wait may be claimed within the grace.
+func (c *Call) scheduleEnd() {
+	load := c.work.Plan.Load
+	length := load.End()
+	if length == 0 {
+		return
+	}
+	end := time.Until(c.work.Start) + length
+	cut := end + c.work.Plan.GraceDuration()
+	if load.ClosedLoop != nil {
+		c.after(end, func() { c.cancelClaim(errclass.ErrRunDeadline) })
+	}
+	c.after(cut, func() { c.end(errclass.ErrRunDeadline, 0) })
+}
+
+// after calls f after d, unless the call is over by then.
+func (c *Call) after(d time.Duration, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timers = append(c.timers, time.AfterFunc(d, f))
+}

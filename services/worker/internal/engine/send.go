@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+)
+
+// startSender starts a sender; release, if not nil, is called at its end.
+func (c *Call) startSender(release func()) {
+	c.senders.Go(func() {
+		if release != nil {
+			defer release()
+		}
+		sender := c.config.NewSender()
+		defer sender.Close()
+		for c.next(sender) && !c.once {
+		}
+	})
+}
+
+// next claims a slot and carries it through to its delivery. It returns false when there is none to claim.
+func (c *Call) next(sender Sender) bool {
+	o, ok := c.claimSlot()
+	if !ok {
+		return false
+	}
+	if !c.awaitDue(&o) {
+		o.NotSent = c.NotSent()
+		c.config.Deliver(o)
+		return true
+	}
+	sent := time.Now()
+	o.Lateness = max(sent.Sub(c.work.Start)-o.Due, 0)
+	c.sendOne(sender, &o)
+	// From here on the outcome has its time, and so its second, but nobody has it yet.
+	c.finishing.Add(1)
+	o.Service = time.Since(sent)
+	c.config.Deliver(o)
+	c.finishing.Add(-1)
+	if c.work.Plan.Load.OpenLoop != nil {
+		c.idle.Add(1)
+	}
+	return true
+}
+
+// claimSlot takes the next slot of the grants: one atomic add, which is all that senders share.
+func (c *Call) claimSlot() (outcome.Outcome, bool) {
+	if c.claim.Err() != nil {
+		return outcome.Outcome{}, false
+	}
+	ordinal := c.claimed.Add(1) - 1
+	if ordinal >= c.granted {
+		return outcome.Outcome{}, false
+	}
+	slot := c.work.Grants.Slot(ordinal)
+	o := outcome.Outcome{Slot: slot, Request: int32(c.work.Schedule.Request(slot))}
+	if c.work.Plan.Load.ClosedLoop != nil {
+		o.Due = max(time.Since(c.work.Start), 0) // a sender is free now
+	} else {
+		o.Due = c.work.Schedule.Due(slot)
+	}
+	return o, true
+}
+
+// awaitDue waits until the slot of an open loop is due; any other slot is due when it is claimed. It returns false when the
+// call stops claiming first.
+func (c *Call) awaitDue(o *outcome.Outcome) bool {
+	if c.work.Plan.Load.OpenLoop == nil {
+		return true
+	}
+	if !c.sleepUntil(c.work.Start.Add(o.Due)) {
+		return false
+	}
+	// This sender is busy from now on: somebody has to wait for the next slot.
+	if c.idle.Add(-1) == 0 {
+		c.grow()
+	}
+	return true
+}
+
+// grow starts one more sender, if the call's concurrency and the worker's cap allow one. Where they do not, slots wait for a
+// free sender, and the wait is their lateness.
+func (c *Call) grow() {
+	if c.claimed.Load() >= c.granted {
+		return
+	}
+	if c.running.Add(1) > c.work.Concurrency || !c.config.Admit() {
+		c.running.Add(-1)
+		return
+	}
+	c.idle.Add(1)
+	c.startSender(c.config.Release)
+}
+
+// sleepUntil waits for a moment. It returns false when the call stops claiming first.
+func (c *Call) sleepUntil(t time.Time) bool {
+	if c.claim.Err() != nil {
+		return false
+	}
+	d := time.Until(t)
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.claim.Done():
+		return false
+	}
+}
+
+// sendOne sends the slot's request. A panic is the slot's outcome: the process and the other slots go on.
+func (c *Call) sendOne(sender Sender, o *outcome.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.config.Log.Error("panic in a sender", "slot", o.Slot, "panic", p, "stack", string(debug.Stack()))
+			o.Error, o.Message = outcome.Panic, "the worker's sender panicked; its log has the details"
+		}
+	}()
+	sender.Send(c.send, o)
+}

@@ -1,0 +1,75 @@
+package httpstd
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+)
+
+// read reads the response to its end. Of the slot's own response it keeps what the plan asks for; of a redirect's it only
+// takes the body off the connection, so that the next hop can use it.
+func (a *attempt) read(response *http.Response, final bool) error {
+	if final {
+		a.outcome.Headers = a.headers(response.Header)
+	}
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// What follows is another protocol's, and no body.
+		return response.Body.Close()
+	}
+	buffer := a.client.buffers.Get().(*[]byte)
+	defer a.client.buffers.Put(buffer)
+	var kept *outcome.Body
+	if limit := a.client.outcomes.BodyBytes; final && limit > 0 {
+		kept = &outcome.Body{}
+		a.outcome.Body = kept
+	}
+	for {
+		n, err := response.Body.Read(*buffer)
+		if final {
+			a.outcome.ReceivedBytes += int64(n)
+		}
+		if kept != nil {
+			a.keep(kept, (*buffer)[:n])
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return response.Body.Close()
+		default:
+			return err
+		}
+	}
+}
+
+func (a *attempt) keep(kept *outcome.Body, more []byte) {
+	room := a.client.outcomes.BodyBytes - len(kept.Bytes)
+	if len(more) > room {
+		more, kept.Truncated = more[:room], true
+	}
+	kept.Bytes = append(kept.Bytes, more...)
+}
+
+// headers is those of the response's headers that the plan asks for, by name.
+func (a *attempt) headers(header http.Header) []outcome.Header {
+	asked := a.client.outcomes.Headers
+	if len(asked) == 0 {
+		return nil
+	}
+	var names []string
+	for name := range header {
+		if slices.Contains(asked, "*") || slices.Contains(asked, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var kept []outcome.Header
+	for _, name := range names {
+		for _, value := range header[name] {
+			kept = append(kept, outcome.Header{Name: name, Value: value})
+		}
+	}
+	return kept
+}

@@ -1,0 +1,87 @@
+// Package httpstd sends requests with net/http, one connection at a time: Transport.NewClientConn has no pool and, unlike
+// Transport.RoundTrip, never sends a request a second time when a reused connection fails. So one hop is one attempt on the
+// wire. Each connection costs three goroutines and about 30 KiB.
+package httpstd
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/fanout-load/fanout/services/internal/egress"
+	"github.com/fanout-load/fanout/services/internal/plan"
+)
+
+// maxHead is the longest head of a response, in bytes: the cap on heads in both directions.
+const maxHead = 64 << 10
+
+// Config is what a Client needs beside the plan.
+type Config struct {
+	RunID     string // sent as X-Fanout-Run
+	UserAgent string
+	Dialer    *egress.Dialer
+}
+
+// Client sends the requests of one call and holds its connections. Its senders may run at once.
+type Client struct {
+	config    Config
+	options   plan.HTTPOptions
+	outcomes  plan.OutcomeOptions
+	requests  []*prepared
+	tls       *tls.Config
+	transport *http.Transport
+	idle      idle
+	buffers   sync.Pool // of *[]byte, to read bodies with
+}
+
+// New makes a client for the plan's requests. It fails when the plan was not checked by package wire.
+func New(p *plan.Plan, config Config) (*Client, error) {
+	c := &Client{
+		config:   config,
+		options:  p.HTTP,
+		outcomes: p.Outcomes,
+		tls: &tls.Config{
+			InsecureSkipVerify: p.HTTP.TLS.InsecureSkipVerify,
+			ServerName:         p.HTTP.TLS.ServerName,
+			NextProtos:         []string{"http/1.1"},
+		},
+		buffers: sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }},
+	}
+	if pem := p.HTTP.TLS.CAPEM; pem != "" {
+		c.tls.RootCAs = x509.NewCertPool()
+		if !c.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			return nil, fmt.Errorf("ca_pem holds no certificate")
+		}
+	}
+	for i := range p.Requests {
+		prepared, err := prepare(&p.Requests[i], config.RunID, config.UserAgent)
+		if err != nil {
+			return nil, fmt.Errorf("request %d: %w", i, err)
+		}
+		c.requests = append(c.requests, prepared)
+	}
+	c.transport = &http.Transport{
+		DialContext:            handOver,
+		DialTLSContext:         handOver,
+		DisableCompression:     true, // bodies are measured as they are on the wire
+		MaxResponseHeaderBytes: maxHead,
+		Protocols:              new(http.Protocols),
+	}
+	c.transport.Protocols.SetHTTP1(true)
+	return c, nil
+}
+
+// Close closes the connections that no sender holds. The senders have ended.
+func (c *Client) Close() { c.idle.close() }
+
+// handedOver is the context key under which open hands a connection to the transport.
+type handedOver struct{}
+
+// handOver is the transport's dial function: the connection, TLS included, has been made already, by way of egress.
+func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
+	return ctx.Value(handedOver{}).(net.Conn), nil
+}

@@ -1,0 +1,122 @@
+// Package worker is the WorkerService: it takes a plan, or one shard of it, sends its requests from goroutines, and streams
+// back what became of each. The way of the data through it is the order of its packages: internal/wire parses, admission
+// admits, schedule says when, engine and httpstd send, batch writes the stream.
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/wire"
+	"github.com/fanout-load/fanout/services/worker/internal/admission"
+	"github.com/fanout-load/fanout/services/worker/internal/engine"
+)
+
+// Worker is the WorkerService of one process. It is safe for concurrent use.
+type Worker struct {
+	fanoutv1.UnimplementedWorkerServiceServer
+
+	config     Config
+	instanceID string
+	born       time.Time // clock_nanos counts from here
+	room       *admission.Room
+
+	mu       sync.Mutex
+	calls    map[callKey]*engine.Call // guarded by mu
+	draining bool                     // guarded by mu
+	idle     sync.Cond                // on mu: a call has ended
+}
+
+// callKey names a call: a shard of a run, or a direct call, which has no shard.
+type callKey struct{ run, shard string }
+
+var _ fanoutv1.WorkerServiceServer = (*Worker)(nil)
+
+// New makes a worker.
+func New(config Config) *Worker {
+	w := &Worker{
+		config:     config.withDefaults(),
+		instanceID: rand.Text(),
+		born:       time.Now(),
+		calls:      make(map[callKey]*engine.Call),
+	}
+	w.room = admission.NewRoom(w.config.Caps)
+	w.idle.L = &w.mu
+	return w
+}
+
+// Register registers the worker with a gRPC server.
+func (w *Worker) Register(s grpc.ServiceRegistrar) { fanoutv1.RegisterWorkerServiceServer(s, w) }
+
+// GetWorker says who this worker is.
+func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
+	now := time.Now()
+	return &fanoutv1.GetWorkerResponse{
+		InstanceId:   w.instanceID,
+		Version:      w.config.Version,
+		ClockNanos:   int64(now.Sub(w.born)),
+		Time:         timestamppb.New(now),
+		Caps:         wire.CapsProto(w.config.Caps),
+		RunningCount: int32(w.room.Calls()),
+	}, nil
+}
+
+// StopFanOut ends a call cleanly.
+func (w *Worker) StopFanOut(_ context.Context, request *fanoutv1.StopFanOutRequest) (*fanoutv1.StopFanOutResponse, error) {
+	key := callKey{request.GetRunId(), request.GetShardId()}
+	w.mu.Lock()
+	call := w.calls[key]
+	w.mu.Unlock()
+	if call == nil {
+		return nil, rpcerr.NotFound("run_id %q with shard_id %q is not running on this worker", key.run, key.shard)
+	}
+	call.Stop()
+	return &fanoutv1.StopFanOutResponse{}, nil
+}
+
+// Drain takes no new calls, lets the running ones finish what is in flight, and returns when the last one has ended, or with
+// ctx. What no sender had claimed is not sent.
+func (w *Worker) Drain(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.draining = true
+	for _, call := range w.calls {
+		call.Drain()
+	}
+	defer context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.idle.Broadcast()
+	})()
+	for len(w.calls) > 0 && ctx.Err() == nil {
+		w.idle.Wait()
+	}
+}
+
+// enter makes a call known, so that it can be stopped and drained.
+func (w *Worker) enter(key callKey, call *engine.Call) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.draining {
+		return rpcerr.ShuttingDown("worker")
+	}
+	if w.calls[key] != nil {
+		return rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", key.shard, key.run)
+	}
+	w.calls[key] = call
+	return nil
+}
+
+func (w *Worker) leave(key callKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.calls, key)
+	w.idle.Broadcast()
+}
