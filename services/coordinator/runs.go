@@ -62,7 +62,7 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 	if err != nil {
 		return err
 	}
-	full := wire.Full(request.GetView())
+	full := wire.RunView(request.GetView())
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
@@ -89,7 +89,7 @@ func (c *Coordinator) GetRun(_ context.Context, request *fanoutv1.GetRunRequest)
 	if err != nil {
 		return nil, err
 	}
-	full := wire.Full(request.GetView())
+	full := wire.RunView(request.GetView())
 	return &fanoutv1.GetRunResponse{Run: wire.RunProto(found.Current(full), full)}, nil
 }
 

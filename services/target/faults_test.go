@@ -82,7 +82,8 @@ func TestOnNextReadsTheNextRequest(t *testing.T) {
 				t.Errorf("the first body = %q, want ok", body)
 			}
 			requireSilence(t, p) // the connection is open until the next request
-			_, _ = io.WriteString(p, "POST /ok HTTP/1.1\r\nHost: h\r\nX-Fanout-Run: r\r\nX-Fanout-Slot: 2\r\nContent-Length: 10\r\n\r\n01234")
+			const second = "POST /ok HTTP/1.1\r\nHost: h\r\nX-Fanout-Slot: 2\r\nContent-Length: 10\r\n\r\n"
+			_, _ = io.WriteString(p, second+"01234")
 			requireSilence(t, p) // and until it has come completely
 			if n := o.Ledger().Total(); n != 1 {
 				t.Errorf("Total() = %d before the second request was complete, want 1", n)

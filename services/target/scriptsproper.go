@@ -38,7 +38,8 @@ func performEcho(x *exchange) ending {
 		}
 	}
 	slices.Sort(lines)
-	return x.reply(response{body: fmt.Sprintf("%s %s\n%s\n\n%s", x.seen.Method, x.seen.Path, strings.Join(lines, "\n"), x.seen.Body)})
+	header := strings.Join(lines, "\n")
+	return x.reply(response{body: fmt.Sprintf("%s %s\n%s\n\n%s", x.seen.Method, x.seen.Path, header, x.seen.Body)})
 }
 
 func performStatus(x *exchange) ending {
