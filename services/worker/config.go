@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
+	"github.com/fanout-load/fanout/services/internal/filelimit"
 	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
@@ -23,7 +24,7 @@ const spareFiles = 128
 // sender holds a socket.
 func DefaultCaps() plan.Caps {
 	caps := plan.DefaultCaps()
-	if limit := filesLimit(); limit > 0 {
+	if limit := filelimit.Open(); limit > 0 {
 		caps.Senders = max(min(caps.Senders, limit-spareFiles), 1)
 	}
 	return caps

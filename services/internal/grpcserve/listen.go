@@ -8,6 +8,14 @@ import (
 	"syscall"
 )
 
+// TakenError says that another process has the port.
+type TakenError struct{ Address string }
+
+// Error names the address.
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("--listen %s: the port is taken by another process; stop it, or choose another port", e.Address)
+}
+
 // Listen opens the service's listener at HOST:PORT; port 0 lets the system choose. The host has to be a loopback address:
 // there is no TLS and no authentication yet, and an open port would let anyone on the network send requests from here.
 func Listen(address string) (net.Listener, error) {
@@ -21,7 +29,7 @@ func Listen(address string) (net.Listener, error) {
 	}
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("--listen %s: the port is taken by another process; stop it, or choose another port", address)
+		return nil, &TakenError{address}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", address, err)

@@ -11,13 +11,13 @@ import (
 
 // TextOptions say how a text is laid out. The zero value is 80 columns without colour.
 type TextOptions struct {
-	Width int  // columns; 0 is 80, and fewer than 40 are taken as 40
+	Width int  // columns; 0 is 80, and fewer than 66 are taken as 66
 	Color bool // with the colours of a terminal
 }
 
 const (
 	defaultWidth = 80
-	minWidth     = 40
+	minWidth     = 66
 )
 
 // Text writes the summary of a run that a person likes to read. It is meant for runs that have ended; one that goes on is

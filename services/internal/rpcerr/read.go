@@ -1,6 +1,8 @@
 package rpcerr
 
 import (
+	"strings"
+
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -36,5 +38,14 @@ func IsEnd(err error) bool {
 	return code == codes.Canceled || code == codes.DeadlineExceeded
 }
 
-// Text is the error's text without the "rpc error" that comes before it.
-func Text(err error) string { return status.Convert(err).Message() }
+// Text is the error's text as a sentence: without the "rpc error" that comes before it, and of a connection that could not be
+// made only what the system said.
+func Text(err error) string {
+	text := status.Convert(err).Message()
+	if inner, ok := strings.CutPrefix(text, `connection error: desc = "`); ok {
+		text = strings.TrimSuffix(inner, `"`)
+		text = strings.TrimPrefix(text, "transport: ")
+		text = strings.TrimPrefix(text, "Error while dialing: ")
+	}
+	return text
+}

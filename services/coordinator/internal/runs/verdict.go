@@ -17,7 +17,7 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 	case cancelled:
 		return run.Cancelled, cancelledReason(r)
 	case notStarted != nil:
-		return run.Failed, "the run did not start, nothing was sent: " + notStarted.Error()
+		return run.Failed, notStarted.Error()
 	case counts.Unknown > 0:
 		return run.Incomplete, unknownReason(r, slots)
 	}

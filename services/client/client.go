@@ -1,0 +1,131 @@
+// Package client is how a program uses a coordinator and a worker: create a run and watch it, or fan out straight to one
+// worker and take each outcome as it comes. It speaks in plain types; the connections are the caller's.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/tally"
+	"github.com/fanout-load/fanout/services/internal/wire"
+)
+
+// Coordinator is a client of a CoordinatorService. It is safe for concurrent use.
+type Coordinator struct {
+	client fanoutv1.CoordinatorServiceClient
+}
+
+// NewCoordinator makes a client over the connection.
+func NewCoordinator(conn grpc.ClientConnInterface) *Coordinator {
+	return &Coordinator{fanoutv1.NewCoordinatorServiceClient(conn)}
+}
+
+// Create creates a run.
+func (c *Coordinator) Create(ctx context.Context, about run.NewRun) (*run.Run, error) {
+	response, err := c.client.CreateRun(ctx, &fanoutv1.CreateRunRequest{
+		RequestId: about.RequestID, Plan: wire.PlanProto(about.Plan), Name: about.Name, Labels: about.Labels,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire.Run(response.GetRun()), nil
+}
+
+// Watch calls each with the run as it is now, again and again until it has ended, and returns it as it ended, with
+// histogram buckets.
+func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run)) (*run.Run, error) {
+	stream, err := c.client.WatchRun(ctx, &fanoutv1.WatchRunRequest{RunId: id})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		message, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return c.Find(ctx, id)
+		case err != nil:
+			return nil, err
+		}
+		each(wire.Run(message.GetRun()))
+	}
+}
+
+// Find is the run with everything known of it.
+func (c *Coordinator) Find(ctx context.Context, id string) (*run.Run, error) {
+	response, err := c.client.GetRun(ctx, &fanoutv1.GetRunRequest{RunId: id, View: fanoutv1.RunView_RUN_VIEW_FULL})
+	if err != nil {
+		return nil, err
+	}
+	return wire.Run(response.GetRun()), nil
+}
+
+// Cancel ends a run cleanly.
+func (c *Coordinator) Cancel(ctx context.Context, id string) error {
+	_, err := c.client.CancelRun(ctx, &fanoutv1.CancelRunRequest{RunId: id})
+	return err
+}
+
+// Call is a client of a WorkerService for one direct call: the whole plan on one worker. It is safe for concurrent use.
+type Call struct {
+	client fanoutv1.WorkerServiceClient
+	runID  chan string // capacity 1: the call's name for Stop, once it is known
+}
+
+// NewCall makes a client over the connection.
+func NewCall(conn grpc.ClientConnInterface) *Call {
+	return &Call{client: fanoutv1.NewWorkerServiceClient(conn), runID: make(chan string, 1)}
+}
+
+// FanOut sends the plan's requests and calls each with every outcome as it comes, from the calling goroutine. It returns the
+// final tally; without one, because the stream ended before finished, it returns an error.
+func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outcome) error) (*tally.Snapshot, error) {
+	stream, err := c.client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: wire.PlanProto(p)})
+	if err != nil {
+		return nil, err
+	}
+	var final *tally.Snapshot
+	for {
+		message, err := stream.Recv()
+		switch {
+		case err != nil && final != nil:
+			return final, nil
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("the worker's stream ended without finished")
+		case err != nil:
+			return nil, err
+		}
+		switch event := message.GetEvent().(type) {
+		case *fanoutv1.FanOutResponse_Started:
+			c.runID <- event.Started.GetRunId()
+		case *fanoutv1.FanOutResponse_Outcomes:
+			for _, o := range event.Outcomes.GetOutcomes() {
+				one := wire.Outcome(o)
+				if err := each(&one); err != nil {
+					return nil, err
+				}
+			}
+		case *fanoutv1.FanOutResponse_Finished:
+			final = wire.Snapshot(event.Finished.GetTally())
+		}
+	}
+}
+
+// Stop ends the call of FanOut cleanly, as soon as it has started.
+func (c *Call) Stop(ctx context.Context) error {
+	select {
+	case id := <-c.runID:
+		c.runID <- id
+		_, err := c.client.StopFanOut(ctx, &fanoutv1.StopFanOutRequest{RunId: id})
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,98 @@
+// Package embedded is a worker and a coordinator in one process, over in-memory connections: the same code path as with real
+// ones, with nothing to set up and no port open.
+package embedded
+
+import (
+	"context"
+	"log/slog"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/fanout-load/fanout/services/coordinator"
+	"github.com/fanout-load/fanout/services/internal/grpcdial"
+	"github.com/fanout-load/fanout/services/worker"
+)
+
+// window is the bytes that an in-memory connection holds before its writer waits.
+const window = 1 << 20
+
+// Services is the services of one process. Its owner closes it.
+type Services struct {
+	stop []func() // in the order of closing
+}
+
+// Config configures the services.
+type Config struct {
+	Version string       // sent as User-Agent
+	Log     *slog.Logger // default: discard
+}
+
+// StartWorker starts a worker and returns a connection to it.
+func (s *Services) StartWorker(config Config) (*grpc.ClientConn, error) {
+	dial := s.serveWorker(config)
+	return s.connect(dial)
+}
+
+// Start starts a worker and a coordinator that has it, and returns a connection to the coordinator.
+func (s *Services) Start(config Config) (*grpc.ClientConn, error) {
+	dial := s.serveWorker(config)
+	workers, err := coordinator.ParseWorkers("embedded:0")
+	if err != nil {
+		return nil, err
+	}
+	return s.StartCoordinator(config, workers, func(address string) (*grpc.ClientConn, error) {
+		return grpcdial.New(address, dial)
+	})
+}
+
+// StartCoordinator starts a coordinator with these workers and returns a connection to it. dial makes the connections to the
+// workers; nil is TCP.
+func (s *Services) StartCoordinator(config Config, workers coordinator.Workers, dial func(string) (*grpc.ClientConn, error)) (*grpc.ClientConn, error) {
+	listener := bufconn.Listen(window)
+	s.serve(func(ctx context.Context) {
+		_ = coordinator.Serve(ctx, listener, coordinator.Config{Workers: workers, Dial: dial, Log: config.Log})
+	})
+	return s.connect(grpcdial.Over(listener.DialContext))
+}
+
+func (s *Services) serveWorker(config Config) grpc.DialOption {
+	listener := bufconn.Listen(window)
+	s.serve(func(ctx context.Context) {
+		_ = worker.Serve(ctx, listener, worker.Config{Version: config.Version, Log: config.Log})
+	})
+	return grpcdial.Over(listener.DialContext)
+}
+
+// serve runs a service until Close. Its only error is that of the in-memory listener being closed.
+func (s *Services) serve(service func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		service(ctx)
+	}()
+	s.onClose(func() {
+		cancel()
+		<-done
+	})
+}
+
+func (s *Services) connect(dial grpc.DialOption) (*grpc.ClientConn, error) {
+	conn, err := grpcdial.New("embedded", dial)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() { _ = conn.Close() })
+	return conn, nil
+}
+
+// onClose adds to what Close does, before what was added earlier: a coordinator ends before its worker.
+func (s *Services) onClose(f func()) { s.stop = append([]func(){f}, s.stop...) }
+
+// Close ends the services: connections first, then the coordinator, then the worker.
+func (s *Services) Close() {
+	for _, stop := range s.stop {
+		stop()
+	}
+}

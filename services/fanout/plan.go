@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
+)
+
+// requestFlags are the flags that say what a request is and how it is sent; run and call share them.
+type requestFlags struct {
+	method       string
+	headers      []string
+	body         string
+	bodyFile     string
+	timeout      duration
+	insecure     bool
+	caCert       string
+	maxRedirects int
+	slotHeader   bool
+}
+
+func (f *requestFlags) add(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.method, "method", "m", "GET", "HTTP method")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header as `'Name: value'`; may be repeated")
+	flags.StringVarP(&f.body, "data", "d", "", "body of the requests")
+	flags.StringVarP(&f.bodyFile, "data-file", "D", "", "`FILE` with the body of the requests")
+	flags.VarP(&f.timeout, "timeout", "t", "time from sent to the last byte, as 10s or 10 (default 30s)")
+	flags.BoolVarP(&f.insecure, "insecure", "k", false, "accept every certificate of the target")
+	flags.StringVar(&f.caCert, "cacert", "", "`FILE` with the certificates of authorities to trust, PEM")
+	flags.IntVar(&f.maxRedirects, "max-redirects", 0, "redirects to follow; with 0 a redirect is the response")
+	flags.BoolVar(&f.slotHeader, "slot-header", false, "send each slot's number as X-Fanout-Slot")
+}
+
+// plan is the plan that sends each URL by these flags; load is for the caller to fill in.
+func (f *requestFlags) plan(urls []string) (*plan.Plan, error) {
+	p := &plan.Plan{}
+	body, err := f.readBody()
+	if err != nil {
+		return nil, err
+	}
+	var headers []plan.Header
+	for _, text := range f.headers {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("-H %q is not 'Name: value'", text)
+		}
+		headers = append(headers, plan.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	if f.timeout.given && f.timeout.value <= 0 {
+		return nil, fmt.Errorf("-t %v is not more than 0", f.timeout.value)
+	}
+	for _, url := range urls {
+		p.Requests = append(p.Requests, plan.Request{URL: withScheme(url), Method: f.method, Headers: headers, Body: body})
+	}
+	p.HTTP = plan.HTTPOptions{Timeout: f.timeout.value, MaxRedirects: f.maxRedirects, SlotHeader: f.slotHeader}
+	p.HTTP.TLS.InsecureSkipVerify = f.insecure
+	if f.caCert != "" {
+		pem, err := os.ReadFile(f.caCert)
+		if err != nil {
+			return nil, fmt.Errorf("--cacert: %w", err)
+		}
+		p.HTTP.TLS.CAPEM = string(pem)
+	}
+	return p, nil
+}
+
+func (f *requestFlags) readBody() ([]byte, error) {
+	if f.body != "" && f.bodyFile != "" {
+		return nil, errors.New("-d and -D both give the body; use one of them")
+	}
+	if f.bodyFile == "" {
+		return []byte(f.body), nil
+	}
+	body, err := os.ReadFile(f.bodyFile)
+	if err != nil {
+		return nil, fmt.Errorf("-D: %w", err)
+	}
+	return body, nil
+}
+
+// withScheme takes 127.0.0.1:8080/x for http://127.0.0.1:8080/x, as curl and hey do.
+func withScheme(url string) string {
+	if url == "" || strings.Contains(url, "://") {
+		return url
+	}
+	return "http://" + url
+}
+
+// duration is a flag that takes a Go duration or a number of seconds.
+type duration struct {
+	value time.Duration
+	given bool
+}
+
+// String is the value for the help text.
+func (d *duration) String() string {
+	if !d.given {
+		return ""
+	}
+	return d.value.String()
+}
+
+// Type is the value's name in the help text.
+func (d *duration) Type() string { return "DURATION" }
+
+// Set reads the flag.
+func (d *duration) Set(text string) error {
+	value, err := time.ParseDuration(text)
+	if seconds, numeric := strconv.ParseFloat(text, 64); numeric == nil {
+		if math.IsNaN(seconds) || math.Abs(seconds) > math.MaxInt64/float64(time.Second)/2 {
+			return fmt.Errorf("%q is out of range", text)
+		}
+		value, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not a duration; use 10s, 1m30s, 200ms or a number of seconds", text)
+	}
+	d.value, d.given = value, true
+	return nil
+}
+
+// loadFlags are the flags that say how much and when.
+type loadFlags struct {
+	requests    int64
+	concurrency int64
+	duration    duration
+	rate        float64
+}
+
+func (f *loadFlags) add(flags *pflag.FlagSet) {
+	flags.Int64VarP(&f.requests, "requests", "n", 0, "number of requests; without -c and -q all at once (default 1)")
+	flags.Int64VarP(&f.concurrency, "concurrency", "c", 0, "senders of the whole run; with -q the most there may be")
+	flags.VarP(&f.duration, "duration", "z", "length of the load, as 10s or 10 (default 10s with -c or -q and no -n)")
+	flags.Float64VarP(&f.rate, "rate", "q", 0, "requests per second of the whole run")
+}
+
+// Defaults of a load that its flags leave open.
+const (
+	defaultDuration    = 10 * time.Second
+	defaultConcurrency = 50
+)
+
+// load is what the flags say, with the defaults of the command filled in.
+func (f *loadFlags) load(flags *pflag.FlagSet) (plan.Load, error) {
+	var load plan.Load
+	given := flags.Changed
+	switch {
+	case given("requests") && f.requests < 1:
+		return load, fmt.Errorf("-n %d is not at least 1", f.requests)
+	case given("concurrency") && f.concurrency < 1:
+		return load, fmt.Errorf("-c %d is not at least 1", f.concurrency)
+	case given("duration") && f.duration.value <= 0:
+		return load, fmt.Errorf("-z %v is not more than 0", f.duration.value)
+	case given("rate") && !(f.rate > 0 && f.rate <= math.MaxFloat64):
+		return load, fmt.Errorf("-q %v is not a rate of more than 0 requests per second", f.rate)
+	}
+	load.Requests, load.Duration = f.requests, f.duration.value
+	shaped := given("concurrency") || given("rate")
+	switch {
+	case shaped && !given("requests") && !given("duration"):
+		load.Duration = defaultDuration
+	case given("duration") && !shaped:
+		f.concurrency = defaultConcurrency
+	}
+	switch {
+	case given("rate"):
+		load.OpenLoop = &plan.OpenLoop{Stages: []plan.Stage{{Rate: f.rate}}, MaxConcurrency: f.concurrency}
+	case f.concurrency > 0:
+		load.ClosedLoop = &plan.ClosedLoop{Concurrency: f.concurrency}
+	}
+	return load, nil
+}
