@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTwoWorkersAndACoordinator(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	one, two := start(t, "worker"), start(t, "worker")
+	c := start(t, "coordinator", "--workers", one.address+","+two.address)
+	got := fanout(t, "run", "-n", "2000", "-c", "20", "--slot-header", "--name", "pair", "--label", "k=v",
+		"--coordinator", c.address, "-o", "json", o.URL()+"/ok")
+	r := parse(t, got.stdout)
+	if got.code != 0 || r.Counts.Responses != 2000 || len(r.Workers) != 2 || r.Workers[0].Counts.Responses != 1000 {
+		t.Errorf("run = exit %d, %+v, workers %+v, want 2,000 responses, half from each\n%s", got.code, r.Counts, r.Workers, got.stderr)
+	}
+	if key, n := o.Ledger().MaxPerSlot(); o.Ledger().Total() != 2000 || n != 1 {
+		t.Errorf("the target saw %d requests, %s %d times, want 2,000, each once", o.Ledger().Total(), key, n)
+	}
+}
+
+// A worker is killed in the middle: the other carries out its shard, and every slot is in exactly one cell.
+func TestKillOneOfTwoWorkers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		args  []string
+		slots int64 // 0: ended by the duration
+	}{
+		{"closed loop with requests", []string{"-n", "4000", "-c", "20"}, 4000},
+		{"open loop", []string{"-q", "500", "-z", "4s"}, 2000},
+		{"closed loop with a duration", []string{"-z", "4s", "-c", "20"}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := oracle(t)
+			one, two := start(t, "worker"), start(t, "worker")
+			args := append([]string{"run", "--workers", one.address + "," + two.address, "--slot-header", "-o", "json"}, tt.args...)
+			var stdout, stderr bytes.Buffer
+			cmd := exec.Command(binary, append(args, o.URL()+"/delay/20ms")...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for o.Ledger().Total() < 300 {
+				time.Sleep(5 * time.Millisecond)
+			}
+			_ = two.cmd.Process.Kill()
+			_ = cmd.Wait()
+			r := parse(t, stdout.String())
+			if code := cmd.ProcessState.ExitCode(); code != 3 || r.Verdict != "INCOMPLETE" || r.Counts.Unknown == 0 {
+				t.Fatalf("run = exit %d, %s, %+v, want 3, INCOMPLETE and unknown slots\n%s", code, r.Verdict, r.Counts, stderr.String())
+			}
+			if tt.slots != 0 && r.Counts.Planned != tt.slots {
+				t.Errorf("planned = %d, want %d", r.Counts.Planned, tt.slots)
+			}
+			if w := r.Workers[0]; w.Failure != nil || w.Counts.Unknown != 0 || w.Counts.Responses != w.Counts.Planned {
+				t.Errorf("the worker that was left = %+v, want all its slots answered", w)
+			}
+			if w := r.Workers[1]; w.Failure == nil || w.Failure.Class != "LOST" {
+				t.Errorf("the worker that was killed = %+v, want LOST", w)
+			}
+			seen := o.Ledger().Total()
+			if r.Counts.Responses > seen || tt.slots != 0 && seen > r.Counts.Responses+r.Counts.Errors+r.Counts.Unknown {
+				t.Errorf("the target saw %d, outside of what %+v allows", seen, r.Counts)
+			}
+			if key, n := o.Ledger().MaxPerSlot(); n > 1 {
+				t.Errorf("%s was sent %d times", key, n)
+			}
+			if tt.slots == 0 && !strings.Contains(r.VerdictReason, "at least") {
+				t.Errorf("verdict_reason %q does not say that the unknown is a lower bound", r.VerdictReason)
+			}
+		})
+	}
+}
+
+func TestARefusedRunSendsNothing(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	got := fanout(t, "run", "-n", "20000", "-o", "json", o.URL()+"/ok")
+	r := parse(t, got.stdout)
+	if got.code != 1 || r.Verdict != "FAILED" || r.StartTime != "" || !strings.Contains(r.VerdictReason, "cap") {
+		t.Errorf("run = exit %d, %s, start %q, reason %q, want 1, FAILED, none, and the cap", got.code, r.Verdict, r.StartTime, r.VerdictReason)
+	}
+	if n := o.Ledger().Total(); n != 0 || r.Counts.NotSent != 20000 {
+		t.Errorf("%d requests were sent, counts %+v, want none sent", n, r.Counts)
+	}
+}
