@@ -19,7 +19,6 @@ func TestImportDirection(t *testing.T) {
 	}
 	grpcUsers := slices.Concat(protoUsers, []string{
 		"services/internal/rpcerr", "services/internal/grpcserve", "services/internal/grpcdial",
-		"services/fanout", // only passes connections on
 	})
 	pure := []string{"plan", "schedule", "outcome", "tally", "histogram", "run"}
 	for _, p := range packages(t) {

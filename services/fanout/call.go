@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
 	"github.com/fanout-load/fanout/services/client"
 	"github.com/fanout-load/fanout/services/embedded"
@@ -86,7 +85,7 @@ func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) 
 	return p, nil
 }
 
-func (f *callFlags) connect(services *embedded.Services) (*grpc.ClientConn, error) {
+func (f *callFlags) connect(services *embedded.Services) (*grpcdial.Conn, error) {
 	if f.worker != "" {
 		return grpcdial.New(f.worker)
 	}

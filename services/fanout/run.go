@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"google.golang.org/grpc"
 
 	"github.com/fanout-load/fanout/services/client"
 	"github.com/fanout-load/fanout/services/coordinator"
@@ -123,10 +122,10 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 }
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.
-func (f *runFlags) connect(services *embedded.Services) (*grpc.ClientConn, error) {
+func (f *runFlags) connect(services *embedded.Services) (*grpcdial.Conn, error) {
 	config := embedded.Config{Version: version}
 	var (
-		conn *grpc.ClientConn
+		conn *grpcdial.Conn
 		err  error
 	)
 	switch {

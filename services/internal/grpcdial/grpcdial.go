@@ -19,9 +19,12 @@ const (
 	maxMessage = 16 << 20
 )
 
+// Conn is a connection, for those who only pass it on.
+type Conn = grpc.ClientConn
+
 // New makes a connection to the one address host:port; nothing is dialled before the first call. The address is dialled as it
 // is: a name with several addresses is no balancer here, since a run is bound to a process.
-func New(address string, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+func New(address string, more ...grpc.DialOption) (*Conn, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingInterval, Timeout: pingTimeout}),
