@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -28,8 +29,13 @@ func NewCoordinator(conn grpc.ClientConnInterface) *Coordinator {
 	return &Coordinator{fanoutv1.NewCoordinatorServiceClient(conn)}
 }
 
+// callTimeout is how long a coordinator has to answer: longer than any answer takes, shorter than a person waits.
+const callTimeout = 10 * time.Second
+
 // Create creates a run.
 func (c *Coordinator) Create(ctx context.Context, about run.NewRun) (*run.Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	response, err := c.client.CreateRun(ctx, &fanoutv1.CreateRunRequest{
 		RequestId: about.RequestID, Plan: wire.PlanProto(about.Plan), Name: about.Name, Labels: about.Labels,
 	})
@@ -60,6 +66,8 @@ func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run))
 
 // Find is the run with everything known of it.
 func (c *Coordinator) Find(ctx context.Context, id string) (*run.Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	response, err := c.client.GetRun(ctx, &fanoutv1.GetRunRequest{RunId: id, View: fanoutv1.RunView_RUN_VIEW_FULL})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
@@ -18,6 +19,8 @@ import (
 const (
 	defaultPage = 50
 	maxPage     = 1000
+	// pageBytes ends a page early: a run may have a plan of 3 MiB, and gRPC takes 4 MiB unless told otherwise.
+	pageBytes = 3 << 20
 )
 
 // ListRuns returns the runs, newest first.
@@ -26,10 +29,20 @@ func (c *Coordinator) ListRuns(_ context.Context, request *fanoutv1.ListRunsRequ
 	if err != nil {
 		return nil, err
 	}
-	found, next := c.registry.Page(from, size)
+	found, more := c.registry.Page(from, size)
 	response := &fanoutv1.ListRunsResponse{}
+	next := int64(0)
+	bytes := 0
 	for _, r := range found {
-		response.Runs = append(response.Runs, wire.RunProto(r.Current(false), false))
+		one := wire.RunProto(r.Current(false), false)
+		if bytes += proto.Size(one); bytes > pageBytes && len(response.Runs) > 0 {
+			break
+		}
+		response.Runs = append(response.Runs, one)
+		next = r.Number()
+	}
+	if len(response.Runs) == len(found) && !more {
+		next = 0
 	}
 	if next != 0 {
 		response.NextPageToken = token("runs", next)

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,18 +20,18 @@ const (
 	stopBound = 3 * time.Second
 )
 
-// carryOut carries the run out, from its plan to its verdict. ctx is the coordinator's life; its end cuts everything.
-func (r *Run) carryOut(ctx context.Context) {
-	ctx, cut := context.WithCancel(ctx)
+// carryOut carries the run out, from its plan to its verdict. life is the coordinator's life; its end cuts everything.
+func (r *Run) carryOut(life context.Context) {
+	ctx, cut, start, err := r.openInTime(life)
 	defer cut()
-	start, err := r.open(ctx)
 	if err == nil && !r.begin(start) {
 		err = errCancelled
+		r.abandon(cut)
 	}
 	if err != nil {
-		cut() // before the start: a call that ended by then sends nothing
-		r.join(nil)
-		r.giveUp()
+		for _, s := range r.placed() {
+			s.giveUp(r.notStartedReason())
+		}
 		r.end(err)
 		return
 	}
@@ -39,10 +40,40 @@ func (r *Run) carryOut(ctx context.Context) {
 	r.join(r.lose)
 	cut()
 	stopper.Wait()
-	for _, s := range r.placed() {
-		s.worker.Close()
-	}
+	r.closeWorkers()
 	r.end(nil)
+}
+
+// openInTime opens the run, and where a worker was not ready in time once more with twice the lead: nothing has been sent
+// then, and a busy machine needs no more than that. The context that it returns is that of the calls, which cut ends.
+func (r *Run) openInTime(life context.Context) (ctx context.Context, cut context.CancelFunc, start time.Time, err error) {
+	for attempt := range startAttempts {
+		ctx, cut = context.WithCancel(life)
+		start, err = r.open(ctx, attempt)
+		if err == nil {
+			return ctx, cut, start, nil
+		}
+		r.abandon(cut)
+		if !errors.Is(err, errLate) {
+			break
+		}
+	}
+	return ctx, cut, start, err
+}
+
+// abandon ends the calls of a run that does not start: a call that ended before its start sends nothing.
+func (r *Run) abandon(cut context.CancelFunc) {
+	cut()
+	r.join(nil)
+	r.closeWorkers()
+}
+
+func (r *Run) closeWorkers() {
+	for _, s := range r.placed() {
+		if s.worker != nil {
+			s.worker.Close()
+		}
+	}
 }
 
 // begin moves the run to RUNNING, unless it was cancelled before.
@@ -111,16 +142,6 @@ func (r *Run) stopWhenCancelled(ctx context.Context, cut context.CancelFunc) {
 	case <-ctx.Done():
 	case <-bound.C:
 		cut()
-	}
-}
-
-// giveUp accounts for a run that never started: all its slots are not sent.
-func (r *Run) giveUp() {
-	for _, s := range r.placed() {
-		s.giveUp(r.notStartedReason())
-		if s.worker != nil {
-			s.worker.Close()
-		}
 	}
 }
 

@@ -96,9 +96,9 @@ func (r *Registry) Find(id string) *Run {
 	return r.byID[id]
 }
 
-// Page is at most n runs, newest first, older than the run with number before (0: from the newest), and the number to go on
-// with (0: there are no more).
-func (r *Registry) Page(before int64, n int) (page []*Run, next int64) {
+// Page is at most n runs, newest first, older than the run with number before (0: from the newest), and whether there are
+// more.
+func (r *Registry) Page(before int64, n int) (page []*Run, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := len(r.runs) - 1; i >= 0; i-- {
@@ -107,11 +107,11 @@ func (r *Registry) Page(before int64, n int) (page []*Run, next int64) {
 			continue
 		}
 		if len(page) == n {
-			return page, page[n-1].number
+			return page, true
 		}
 		page = append(page, candidate)
 	}
-	return page, 0
+	return page, false
 }
 
 // Close takes no more runs, cancels those that go on, and returns when all have ended; ctx's end cuts them.

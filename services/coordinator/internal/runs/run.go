@@ -67,6 +67,9 @@ func newRun(config Config, about run.NewRun, id string, number int64) *Run {
 // ID is the run's identifier.
 func (r *Run) ID() string { return r.id }
 
+// Number is the run's place in the order of creation.
+func (r *Run) Number() int64 { return r.number }
+
 // Ended is closed when the run is over.
 func (r *Run) Ended() <-chan struct{} { return r.ended }
 

@@ -28,9 +28,9 @@ type shard struct {
 	failure *run.Failure     // guarded by mu
 }
 
-func newShard(index int, address string, work split.Shard, groups []string, all *series) *shard {
+func newShard(index, attempt int, address string, work split.Shard, groups []string, all *series) *shard {
 	return &shard{
-		id: fmt.Sprintf("s%d", index), index: index, work: work, address: address, series: all,
+		id: fmt.Sprintf("s%d-%d", index, attempt), index: index, work: work, address: address, series: all,
 		account: account.New(work.Grants.Len(), groups),
 	}
 }

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -20,22 +21,28 @@ const (
 	// left then to cancel all calls before any sends.
 	admitLead  = 100 * time.Millisecond
 	admitTrips = 2
+	// startAttempts is how often a run is opened when a worker is not ready in time: with 200, 400 and 800 ms of lead.
+	startAttempts = 3
 )
 
+// errLate says that a worker was not ready in time.
+var errLate = errors.New("did not answer before the start")
+
 // open reaches the workers, splits the run, and opens all shards. It returns the common start, once every worker has
-// admitted its shard; otherwise it says in one sentence why the run does not start, and no worker sends anything.
-func (r *Run) open(ctx context.Context) (time.Time, error) {
+// admitted its shard; otherwise it says in one sentence why the run does not start, and no worker sends anything once ctx has
+// ended. Each attempt has shards of its own.
+func (r *Run) open(ctx context.Context, attempt int) (time.Time, error) {
 	addresses, err := r.config.Workers(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
 	work := split.Split(r.about.Plan, r.slots.Slots(), len(addresses))
-	shards := r.place(work, addresses)
+	shards := r.place(work, addresses, attempt)
 	trip, err := r.reach(ctx, shards)
 	if err != nil {
 		return time.Time{}, err
 	}
-	start := time.Now().Add(max(startLead, startTrips*trip))
+	start := time.Now().Add(max(startLead, startTrips*trip) << attempt)
 	for _, s := range shards {
 		s.stream = s.worker.Open(ctx, r.about.Plan, dispatch.Shard{
 			RunID: r.id, ID: s.id, Grants: s.work.Grants, Concurrency: s.work.Concurrency, Start: start,
@@ -45,7 +52,7 @@ func (r *Run) open(ctx context.Context) (time.Time, error) {
 }
 
 // place gives each shard a worker's address.
-func (r *Run) place(work []split.Shard, addresses []string) []*shard {
+func (r *Run) place(work []split.Shard, addresses []string, attempt int) []*shard {
 	groups := make([]string, len(r.about.Plan.Requests))
 	for i := range groups {
 		groups[i] = r.about.Plan.Requests[i].Group
@@ -53,7 +60,7 @@ func (r *Run) place(work []split.Shard, addresses []string) []*shard {
 	all := newSeries(r.slots, len(work))
 	shards := make([]*shard, len(work))
 	for k := range work {
-		shards[k] = newShard(k, addresses[k], work[k], groups, all)
+		shards[k] = newShard(k, attempt, addresses[k], work[k], groups, all)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,7 +108,7 @@ func (r *Run) awaitAdmission(shards []*shard, until time.Time) error {
 			s.refuse(run.Refused, err.Error())
 			return err
 		case <-timer.C:
-			err := fmt.Errorf("worker %s did not answer before the start", s.address)
+			err := fmt.Errorf("worker %s %w", s.address, errLate)
 			s.refuse(run.Refused, err.Error())
 			return err
 		case <-r.cancelled:
