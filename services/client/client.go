@@ -46,21 +46,27 @@ func (c *Coordinator) Create(ctx context.Context, about run.NewRun) (*run.Run, e
 }
 
 // Watch calls each with the run as it is now, again and again until it has ended, and returns it as it ended, with
-// histogram buckets.
+// histogram buckets if the coordinator is still there to ask for them.
 func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run)) (*run.Run, error) {
 	stream, err := c.client.WatchRun(ctx, &fanoutv1.WatchRunRequest{RunId: id})
 	if err != nil {
 		return nil, err
 	}
+	var last *run.Run
 	for {
 		message, err := stream.Recv()
 		switch {
-		case errors.Is(err, io.EOF):
-			return c.Find(ctx, id)
+		case errors.Is(err, io.EOF) && last != nil:
+			full, err := c.Find(ctx, id)
+			if err != nil { // a coordinator that shuts down: the report, without its buckets
+				return last, nil
+			}
+			return full, nil
 		case err != nil:
 			return nil, err
 		}
-		each(wire.Run(message.GetRun()))
+		last = wire.Run(message.GetRun())
+		each(last)
 	}
 }
 

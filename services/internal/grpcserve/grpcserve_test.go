@@ -1,0 +1,102 @@
+package grpcserve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "localhost:0", "127.0.0.2:0"} {
+		l, err := Listen(address)
+		if err != nil {
+			t.Errorf("Listen(%q) = %v, want a listener", address, err)
+			continue
+		}
+		_ = l.Close()
+	}
+	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.test:0", "7070"} {
+		if l, err := Listen(address); err == nil {
+			_ = l.Close()
+			t.Errorf("Listen(%q) = a listener, want an error", address)
+		} else if !strings.Contains(err.Error(), "--listen") {
+			t.Errorf("Listen(%q) = %q, want the flag named", address, err)
+		}
+	}
+	l, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var taken *TakenError
+	if _, err := Listen(l.Addr().String()); !errors.As(err, &taken) {
+		t.Errorf("Listen on a port in use = %v, want TakenError", err)
+	}
+}
+
+// panicking is a service whose one method panics.
+var panicking = grpc.ServiceDesc{
+	ServiceName: "test.Panicking",
+	HandlerType: (*any)(nil),
+	Methods: []grpc.MethodDesc{{
+		MethodName: "Panic",
+		Handler: func(_ any, ctx context.Context, _ func(any) error, chain grpc.UnaryServerInterceptor) (any, error) {
+			return chain(ctx, nil, &grpc.UnaryServerInfo{FullMethod: "/test.Panicking/Panic"}, func(context.Context, any) (any, error) {
+				panic("secret of the process")
+			})
+		},
+	}},
+}
+
+func TestAPanicTellsTheCallerNothing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	server := New(slog.New(slog.NewTextHandler(&log, nil)))
+	server.RegisterService(&panicking, nil)
+	l := bufconn.Listen(1 << 16)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.Invoke(t.Context(), "/test.Panicking/Panic", &healthv1.HealthCheckRequest{}, &healthv1.HealthCheckResponse{})
+	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a panicking handler = %v, want INTERNAL without its text", err)
+	}
+	for _, service := range []string{"", "test.Panicking"} {
+		got, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
+		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			t.Errorf("health of %q = %v, %v, want SERVING", service, got, err)
+		}
+	}
+	server.Unready()
+	got, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+	if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("health when draining = %v, %v, want NOT_SERVING", got, err)
+	}
+	_ = conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	server.Shutdown(ctx)
+	if err := <-done; err != nil {
+		t.Errorf("Serve = %v, want nil", err)
+	}
+	if !strings.Contains(log.String(), "secret of the process") {
+		t.Error("the log does not have the panic")
+	}
+}
