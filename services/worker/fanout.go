@@ -83,7 +83,7 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 			return nil, rpcerr.WrongInstance("shard.instance_id %q is another process; this one is %q", shard.InstanceID, w.instanceID)
 		}
 	}
-	concurrency, beyond := admission.Concurrency(p, shard.Concurrency, shard.Grants.Len(), w.config.Caps)
+	concurrency, beyond := admission.Concurrency(p, request.GetShard() != nil, shard.Concurrency, shard.Grants.Len(), w.config.Caps)
 	if beyond != nil {
 		return nil, rpcerr.Invalid([]wire.Violation{{
 			Field: beyond.Field,

@@ -146,7 +146,7 @@ func (h *Histogram) atRank(rank int64) time.Duration {
 	var seen int64
 	for b := range h.Buckets() {
 		if seen += b.Count; seen >= rank {
-			return b.High - 1
+			return b.High - unit
 		}
 	}
 	return h.stats.Max

@@ -43,19 +43,19 @@ type Room struct {
 // NewRoom is an empty worker's room.
 func NewRoom(caps plan.Caps) *Room { return &Room{caps: caps} }
 
-// Concurrency is the most senders that a call may come to have: of its shard's concurrency, or for a direct call of its
-// plan's, or the slots that are due at once.
-func Concurrency(p *plan.Plan, asked, slots int64, caps plan.Caps) (int64, *Beyond) {
+// Concurrency is the most senders that a call may come to have: those that its shard asks for (0: no shard, or it does not
+// say), else those of its plan, else in an open loop the cap, else as many as slots.
+func Concurrency(p *plan.Plan, shard bool, asked, slots int64, caps plan.Caps) (int64, *Beyond) {
 	field, n := "shard.concurrency", asked
 	switch load := p.Load; {
-	case load.ClosedLoop != nil && asked == 0:
+	case asked > 0:
+	case load.ClosedLoop != nil:
 		field, n = "plan.load.closed_loop.concurrency", load.ClosedLoop.Concurrency
-	case load.OpenLoop != nil && asked == 0:
+	case load.OpenLoop != nil && (shard || load.OpenLoop.MaxConcurrency == 0):
+		n = caps.Senders
+	case load.OpenLoop != nil:
 		field, n = "plan.load.open_loop.max_concurrency", load.OpenLoop.MaxConcurrency
-		if n == 0 {
-			n = caps.Senders
-		}
-	case load.ClosedLoop == nil && load.OpenLoop == nil && asked == 0:
+	default:
 		field, n = "plan.load.requests", slots
 	}
 	if n > caps.Senders {
