@@ -12,6 +12,12 @@ import (
 // maxBins is how many rows a bar chart has at most: few enough to be taken in at a glance.
 const maxBins = 12
 
+// maxBar is how many columns a bar has at most, and oneBar how many a value has: ten values are no wall of ink.
+const (
+	maxBar = 48
+	oneBar = 4
+)
+
 // tailRatio decides between bins of one width and bins that grow: where the greatest value is more than so many medians,
 // equal bins would heap most values in the first two.
 const tailRatio = 5
@@ -44,7 +50,7 @@ func bars(title string, l *tally.Latency, width int, p palette) []string {
 		most = max(most, b.count)
 	}
 	t := table{columns: []column{{}, {}, {left: true}}}
-	room := width - widest - len("  ") - columns(number(most)) - len("  ")
+	room := min(width-widest-len("  ")-columns(number(most))-len("  "), maxBar, oneBar*int(min(most, maxBar)))
 	for i, b := range bins {
 		t.add(labels[i], number(b.count), bar(b.count, most, room))
 	}
