@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,7 +94,7 @@ func (d *Demo) serveInc(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	plain(w, d.countOne())
+	plain(w, strings.TrimSuffix(d.countOne(), "\n"))
 }
 
 func (d *Demo) serveCount(w http.ResponseWriter, r *http.Request) {

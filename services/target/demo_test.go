@@ -42,7 +42,7 @@ func TestDemoAnswers(t *testing.T) {
 		status             int
 		body               string
 	}{
-		{"counts", "GET", "/inc", 200, "The count is: 1\n"},
+		{"counts", "GET", "/inc", 200, "The count is: 1"},
 		{"tells the count", "GET", "/count", 200, "0\n"},
 		{"tells the count as JSON", "GET", "/count?format=json", 200, `{"count":0,"longestSleepSeconds":0}` + "\n"},
 		{"helps", "GET", "/", 200, "GET /inc sleeps, counts and tells the count; GET /count only tells it.\n"},

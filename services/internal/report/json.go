@@ -233,7 +233,7 @@ func figuresOf(s *tally.Snapshot) figures {
 
 func latencyOf(l *tally.Latency) latencyDocument {
 	return latencyDocument{
-		Count: l.Count, Sum: seconds(l.Sum), Min: seconds(l.Min), Mean: seconds(mean(l)),
+		Count: l.Count, Sum: seconds(l.Sum), Min: seconds(l.Min), Mean: seconds(l.Mean()),
 		P50: seconds(l.P50), P75: seconds(l.P75), P90: seconds(l.P90), P95: seconds(l.P95), P99: seconds(l.P99), P999: seconds(l.P999),
 		Max: seconds(l.Max), ClampedCount: l.Clamped, Buckets: l.Buckets,
 	}

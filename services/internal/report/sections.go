@@ -65,7 +65,7 @@ func (p *page) latencies() []string {
 		{"service time", &s.Service}, {"response time", &s.Response}, {"first byte", &s.FirstByte}, {"lateness", &s.Lateness},
 	} {
 		if l.of.Count > 0 {
-			t.add("  "+l.name, latency(mean(l.of)), latency(l.of.P50), latency(l.of.P75), latency(l.of.P90), latency(l.of.P95),
+			t.add("  "+l.name, latency(l.of.Mean()), latency(l.of.P50), latency(l.of.P75), latency(l.of.P90), latency(l.of.P95),
 				latency(l.of.P99), latency(l.of.P999), latency(l.of.Max))
 		}
 	}
@@ -84,13 +84,6 @@ func (p *page) latencies() []string {
 	return lines
 }
 
-func mean(l *tally.Latency) time.Duration {
-	if l.Count == 0 {
-		return 0
-	}
-	return l.Sum / time.Duration(l.Count)
-}
-
 func (p *page) bytes() []string {
 	s := p.tally
 	if s.ReceivedBytes == 0 && s.SentBytes == 0 {
@@ -107,7 +100,7 @@ func (p *page) groups() []string {
 	if len(p.tally.Groups) == 0 {
 		return nil
 	}
-	t := table{columns: []column{{head: "Groups"}, {head: "responses"}, {head: "errors"}, {head: "service p50"}, {head: "p99"}}}
+	t := table{columns: []column{{head: "Groups"}, {head: "responses"}, {head: "errors"}, {head: "service p50"}, {head: "service p99"}}}
 	for _, name := range slices.Sorted(maps.Keys(p.tally.Groups)) {
 		g := p.tally.Groups[name]
 		t.add("  "+clean(name), number(g.Counts.Responses), number(g.Counts.Errors),

@@ -27,7 +27,7 @@ type Account struct {
 
 	finished bool
 	lost     bool
-	unknown  int64 // of a lost shard
+	unknown  int64 // of a shard that is lost, or whose final tally leaves slots out
 
 	// Fault is the first thing that did not add up; "" is none.
 	Fault string
@@ -58,6 +58,9 @@ func (a *Account) Outcomes(sequence int64, rows []outcome.Outcome) {
 		a.tail.Records++
 		a.seconds.add(o)
 	}
+	if settled := a.settled(); settled > a.granted {
+		a.fault("message %d makes %d outcomes of %d slots that were granted", sequence, settled, a.granted)
+	}
 }
 
 // Tally replaces the account so far by what the worker says.
@@ -80,11 +83,20 @@ func (a *Account) Tally(sequence int64, s *tally.Snapshot) {
 // Started notes the stream's first message.
 func (a *Account) Started(sequence int64) { a.follows(sequence) }
 
-// Finished is the last tally: the shard's account is complete.
+// Finished is the last tally: the shard's account is complete. Slots of which it does not say what became are unknown.
 func (a *Account) Finished(sequence int64, s *tally.Snapshot) {
+	if a.finished {
+		a.follows(sequence)
+		return
+	}
 	a.Tally(sequence, s)
 	if c := a.base.Counts; c.Pending != 0 || c.InFlight != 0 || c.Unknown != 0 {
 		a.fault("the final tally has slots without an outcome: %v", c)
+	}
+	if a.granted != schedule.Unbounded {
+		a.unknown = max(a.granted-a.settled(), 0)
+	} else {
+		a.unknown = max(a.base.Counts.InFlight, 0)
 	}
 	a.finished = true
 	a.seconds.end()
@@ -102,9 +114,9 @@ func (a *Account) Lose(inFlight int64) {
 	settled := a.settled()
 	switch {
 	case a.granted != schedule.Unbounded:
-		a.unknown = a.granted - settled
+		a.unknown = max(a.granted-settled, 0)
 	case a.base.Counts.Planned > 0:
-		a.unknown = a.base.Counts.InFlight
+		a.unknown = max(a.base.Counts.InFlight, 0)
 	default:
 		a.unknown = inFlight
 	}
@@ -130,16 +142,14 @@ func (a *Account) Current() *tally.Tally {
 	t.Records = a.rows
 	settled := t.Counts.Settled()
 	switch {
-	case a.lost:
+	case a.lost, a.finished:
 		t.Counts.Unknown = a.unknown
 	case a.granted == schedule.Unbounded:
-		t.Counts.InFlight = inFlight
+		t.Counts.InFlight = max(inFlight, 0)
 	default:
-		t.Counts.InFlight = min(inFlight, a.granted-settled)
-		t.Counts.Pending = a.granted - settled - t.Counts.InFlight
-	}
-	if a.finished {
-		t.Counts.InFlight, t.Counts.Pending = 0, 0
+		left := max(a.granted-settled, 0)
+		t.Counts.InFlight = min(max(inFlight, 0), left)
+		t.Counts.Pending = left - t.Counts.InFlight
 	}
 	t.Counts.Planned = settled + t.Counts.InFlight + t.Counts.Pending + t.Counts.Unknown
 	return t
@@ -150,9 +160,13 @@ func (a *Account) Granted() int64 { return a.granted }
 
 func (a *Account) settled() int64 { return a.base.Counts.Settled() + a.tail.Counts.Settled() }
 
-// follows reports whether the message is new, and notes a gap before it.
+// follows reports whether the message is new, and notes a gap before it. Nothing follows the final tally.
 func (a *Account) follows(sequence int64) bool {
 	if sequence <= a.sequence {
+		return false
+	}
+	if a.finished {
+		a.fault("message %d came after the final tally", sequence)
 		return false
 	}
 	if sequence != a.sequence+1 {

@@ -157,7 +157,8 @@ func TestWrongMessages(t *testing.T) {
 		{
 			"a gap, and rows after it",
 			func(a *Account) { a.Outcomes(1, rows[:1]); a.Outcomes(3, rows[1:2]) },
-			"1 are missing", tally.Counts{Planned: 4, Pending: 3, Responses: 1},
+			"1 are missing",
+			tally.Counts{Planned: 4, Pending: 3, Responses: 1},
 		},
 		{
 			"a gap that a tally closes",
@@ -166,7 +167,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Tally(3, said(4, rows[:2], 0))
 				a.Outcomes(4, rows[2:3])
 			},
-			"1 are missing", tally.Counts{Planned: 4, Pending: 1, Responses: 3},
+			"1 are missing",
+			tally.Counts{Planned: 4, Pending: 1, Responses: 3},
 		},
 		{
 			"a tally that goes back",
@@ -175,7 +177,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Tally(2, said(4, rows[:2], 0))
 				a.Tally(3, said(4, rows[:1], 0))
 			},
-			"message 3", tally.Counts{Planned: 4, Pending: 3, Responses: 1},
+			"message 3",
+			tally.Counts{Planned: 4, Pending: 3, Responses: 1},
 		},
 		{
 			"a malformed tally",
@@ -185,12 +188,16 @@ func TestWrongMessages(t *testing.T) {
 				s.Service.Buckets = []byte("no histogram")
 				a.Tally(2, s)
 			},
-			"malformed tally", tally.Counts{Planned: 4, Pending: 3, Responses: 1},
+			"malformed tally",
+			tally.Counts{Planned: 4, Pending: 3, Responses: 1},
 		},
 		{
 			"a request that the plan has not",
-			func(a *Account) { a.Outcomes(1, []outcome.Outcome{{Status: 200, Request: 1}, {Status: 200, Request: -1}}) },
-			"request 1", tally.Counts{Planned: 4, Pending: 4},
+			func(a *Account) {
+				a.Outcomes(1, []outcome.Outcome{{Status: 200, Request: 1}, {Status: 200, Request: -1}})
+			},
+			"request 1",
+			tally.Counts{Planned: 4, Pending: 4},
 		},
 		{
 			"a second that was over",
@@ -199,7 +206,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Tally(2, said(4, rows[:3], 2))
 				a.Tally(3, said(4, rows[:3], 0))
 			},
-			"second", tally.Counts{Planned: 4, Pending: 1, Responses: 3},
+			"second",
+			tally.Counts{Planned: 4, Pending: 1, Responses: 3},
 		},
 		{
 			"a second that is missing",
@@ -207,7 +215,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Outcomes(1, rows[:2])
 				a.Tally(2, said(4, rows[:2], 1))
 			},
-			"second 0", tally.Counts{Planned: 4, Pending: 2, Responses: 2},
+			"second 0",
+			tally.Counts{Planned: 4, Pending: 2, Responses: 2},
 		},
 		{
 			"a final tally with slots pending",
@@ -215,7 +224,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Outcomes(1, rows[:3])
 				a.Finished(2, said(4, rows[:3], 0))
 			},
-			"without an outcome", tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
+			"without an outcome",
+			tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
 		},
 		{
 			"a final tally of fewer slots",
@@ -223,7 +233,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Outcomes(1, rows[:3])
 				a.Finished(2, said(3, rows[:3], 0))
 			},
-			"3 slots of 4", tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
+			"3 slots of 4",
+			tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
 		},
 		{
 			"a malformed final tally",
@@ -233,7 +244,8 @@ func TestWrongMessages(t *testing.T) {
 				s.Service.Count = 7
 				a.Finished(2, s)
 			},
-			"malformed tally", tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
+			"malformed tally",
+			tally.Counts{Planned: 4, Responses: 3, Unknown: 1},
 		},
 		{
 			"a batch after the final tally",
@@ -242,7 +254,8 @@ func TestWrongMessages(t *testing.T) {
 				a.Finished(2, said(4, rows, 0))
 				a.Outcomes(3, rows[:1])
 			},
-			"message 3", tally.Counts{Planned: 4, Responses: 4},
+			"message 3",
+			tally.Counts{Planned: 4, Responses: 4},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
