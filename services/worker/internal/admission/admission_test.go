@@ -57,8 +57,12 @@ func TestRoom(t *testing.T) {
 	if err := r.Take(3); !errors.As(err, &full) || full.What != "senders" || full.Used != 8 {
 		t.Errorf("Take(3) = %v, want that 8 of 10 senders are taken", err)
 	}
-	if !r.TakeSender() || !r.TakeSender() || r.TakeSender() {
-		t.Error("TakeSender did not give exactly the two that were left")
+	taken := 0
+	for r.TakeSender() {
+		taken++
+	}
+	if taken != 2 {
+		t.Errorf("TakeSender gave %d, want the two that were left", taken)
 	}
 	r.LeaveSender()
 	if err := r.Take(1); err != nil {
