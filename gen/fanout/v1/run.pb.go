@@ -146,7 +146,8 @@ const (
 	Verdict_VERDICT_PASSED Verdict = 1
 	// There was no response, or the run never started.
 	Verdict_VERDICT_FAILED Verdict = 2
-	// Slots are unknown, or were not sent because a worker stopped early, or the account does not add up.
+	// Slots are unknown, or were not sent because a worker stopped early, or a worker did not finish its shard, or the account
+	// does not add up.
 	Verdict_VERDICT_INCOMPLETE Verdict = 3
 	// Somebody cancelled the run.
 	Verdict_VERDICT_CANCELLED Verdict = 4

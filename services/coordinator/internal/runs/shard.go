@@ -40,6 +40,7 @@ func (s *shard) Started(sequence int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Started(sequence)
+	s.checkAccount()
 }
 
 // Outcomes implements dispatch.Sink.
@@ -47,6 +48,7 @@ func (s *shard) Outcomes(sequence int64, rows []outcome.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Outcomes(sequence, rows)
+	s.checkAccount()
 }
 
 // Tally implements dispatch.Sink.
@@ -54,6 +56,7 @@ func (s *shard) Tally(sequence int64, t *tally.Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Tally(sequence, t)
+	s.checkAccount()
 	s.moveSeconds()
 }
 
@@ -62,7 +65,16 @@ func (s *shard) Finished(sequence int64, t *tally.Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Finished(sequence, t)
+	s.checkAccount()
 	s.moveSeconds()
+}
+
+// checkAccount makes what does not add up the worker's failure, at once: a stream that breaks off later is the lesser one. The
+// lock is held.
+func (s *shard) checkAccount() {
+	if s.account.Fault != "" {
+		s.fail(run.Inconsistent, "the account of worker "+s.address+" does not add up: "+s.account.Fault)
+	}
 }
 
 // setWorker notes the worker that answered.
@@ -113,9 +125,6 @@ func (s *shard) moveSeconds() {
 func (s *shard) result() (*tally.Tally, run.WorkerResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.account.Fault != "" {
-		s.fail(run.Inconsistent, s.account.Fault)
-	}
 	t := s.account.Current()
 	result := run.WorkerResult{Address: s.address, Failure: s.failure}
 	if s.worker != nil {

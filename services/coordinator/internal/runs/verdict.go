@@ -21,8 +21,11 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 	case counts.Unknown > 0:
 		return run.Incomplete, unknownReason(r, slots)
 	}
-	if fault := inconsistency(r); fault != "" {
-		return run.Incomplete, fault
+	if message := failure(r); message != "" {
+		return run.Incomplete, message
+	}
+	if !counts.Closed() {
+		return run.Incomplete, "the account does not add up: " + counts.String()
 	}
 	if n := notSent(r.Tally, outcome.NotSentLeaseLost); n > 0 {
 		return run.Incomplete, fmt.Sprintf("%d slots were not sent because their worker shut down", n)
@@ -50,22 +53,19 @@ func unknownReason(r *run.Run, slots int64) string {
 		atLeast = "at least "
 	}
 	text := fmt.Sprintf("what became of %s%d slots is unknown", atLeast, r.Tally.Counts.Unknown)
-	for _, w := range r.Workers {
-		if w.Failure != nil {
-			return text + ": " + w.Failure.Message
-		}
+	if message := failure(r); message != "" {
+		return text + ": " + message
 	}
 	return text
 }
 
-func inconsistency(r *run.Run) string {
+// failure is why the first worker that did not finish its shard did not, "" if all did. A shard without `finished` is not
+// finished, also when the rows that came account for each of its slots.
+func failure(r *run.Run) string {
 	for _, w := range r.Workers {
-		if w.Failure != nil && w.Failure.Class == run.Inconsistent {
-			return fmt.Sprintf("the account of worker %s does not add up: %s", w.Address, w.Failure.Message)
+		if w.Failure != nil {
+			return w.Failure.Message
 		}
-	}
-	if !r.Tally.Counts.Closed() {
-		return "the account does not add up: " + r.Tally.Counts.String()
 	}
 	return ""
 }
