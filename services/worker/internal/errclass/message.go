@@ -2,6 +2,7 @@ package errclass
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -34,9 +35,9 @@ func (f *Failure) message(class outcome.Class) string {
 	case class == outcome.Cancelled, class == outcome.RunDeadline, class == outcome.Shutdown:
 		return f.Cause.Error()
 	case errors.As(f.Err, &dns):
-		// Its own text names the name server, which is our network's business.
-		return "looking up " + dns.Name + ": " + dns.Err
-	case f.timedOut():
+		// Its own texts, Err included, name the name server, which is our network's business.
+		return "looking up " + dns.Name + ": " + lookupMessage(class)
+	case f.timedOut() && timeoutMessages[class] != "":
 		return timeoutMessages[class]
 	case class == outcome.ConnClosedIdle:
 		return "the target closed a reused connection before it answered"
@@ -50,8 +51,25 @@ func (f *Failure) message(class outcome.Class) string {
 		return "the connection ended within the response's body"
 	case class == outcome.ProtoHeadTooLarge:
 		return "the response's head is longer than 64 KiB"
+	case class == outcome.ProtoMalformed && (errors.Is(f.Err, io.EOF) || errors.Is(f.Err, io.ErrUnexpectedEOF)):
+		return "the connection ended within the response's head"
+	case class == outcome.ProtoMalformed:
+		return "what the target sent is not an HTTP/1 response" // net/http's text quotes the header line
+	case class == outcome.BodyChunk:
+		return "the chunks of the response's body are malformed" // so it does with trailers
 	default:
 		return phaseNames[f.Phase] + ": " + f.Err.Error()
+	}
+}
+
+func lookupMessage(class outcome.Class) string {
+	switch class {
+	case outcome.DNSNotFound:
+		return "no such host"
+	case outcome.DNSTimeout:
+		return "it took too long"
+	default:
+		return "it failed"
 	}
 }
 

@@ -31,10 +31,11 @@ type wireConn struct {
 	failed   atomic.Pointer[error] // the first error of a read or write, io.EOF included
 }
 
-// begin starts an exchange.
-func (c *wireConn) begin() {
-	c.received.Store(0)
+// begin starts an exchange. It reports whether bytes have arrived before it, since the connection began or the last one did.
+func (c *wireConn) begin() (early bool) {
+	early = c.received.Swap(0) > 0
 	c.phase.Store(int32(errclass.Write))
+	return early
 }
 
 // reach moves the exchange forward to phase; it never goes back.

@@ -3,6 +3,7 @@ package httpstd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -56,6 +57,8 @@ func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
 		o.Redirects++
 	}
 }
+
+var errUnsolicited = errors.New("a response came that nobody has asked for")
 
 // attempt is one hop on the wire.
 type attempt struct {
@@ -126,7 +129,7 @@ func (s *Sender) connection(ctx context.Context, o origin, a *attempt) (*conn, e
 
 // exchange writes the request and reads the response. It reports whether the connection can carry another request.
 func (a *attempt) exchange(ctx context.Context, c *conn, h *hop) (next *hop, reusable bool, err error) {
-	c.wire.begin()
+	early := c.wire.begin()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	body := &countedBody{Reader: bytes.NewReader(h.body)}
@@ -135,9 +138,18 @@ func (a *attempt) exchange(ctx context.Context, c *conn, h *hop) (next *hop, reu
 
 	response, err := c.http.RoundTrip(request)
 	a.outcome.SentBytes += body.sent.Load()
+	if err == nil && a.reused && c.wire.received.Load() == 0 {
+		// It was there before the request was: taken for the answer, it would put every later one out of step.
+		_ = response.Body.Close()
+		err = errUnsolicited
+		firstByte.Store(0)
+	}
 	a.outcome.FirstByte = time.Duration(firstByte.Load())
 	if err != nil {
 		a.phase, a.cause = errclass.Phase(c.wire.phase.Load()), context.Cause(ctx)
+		if early && !a.reused {
+			a.phase = max(a.phase, errclass.Head) // a server that speaks first is none of HTTP
+		}
 		a.headFull = a.phase == errclass.Head && c.wire.received.Load() >= maxHead
 		return nil, false, c.wire.failure(err)
 	}
