@@ -89,6 +89,9 @@ func New(work Work, config Config) *Call {
 // stops everything at once.
 func (c *Call) Run(ctx context.Context) {
 	defer c.release()
+	if ctx.Err() != nil { // AfterFunc would tell so too late to keep senders from starting
+		c.end(errclass.ErrCancelled, 0)
+	}
 	defer context.AfterFunc(ctx, func() { c.end(errclass.ErrCancelled, 0) })()
 	c.scheduleEnd()
 	if !c.sleepUntil(c.work.Start) {

@@ -55,8 +55,12 @@ func (c *Call) scheduleEnd() {
 	c.after(cut, func() { c.end(errclass.ErrRunDeadline, 0) })
 }
 
-// after calls f after d, unless the call is over by then.
+// after calls f after d, unless the call is over by then. What is over already holds at once: a timer would let senders start.
 func (c *Call) after(d time.Duration, f func()) {
+	if d <= 0 {
+		f()
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timers = append(c.timers, time.AfterFunc(d, f))
