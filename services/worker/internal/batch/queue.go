@@ -77,6 +77,10 @@ func (q *Queue) take(spare []outcome.Outcome) []outcome.Outcome {
 	defer q.mu.Unlock()
 	rows := q.rows
 	q.rows, q.bytes = spare[:0], 0
+	select {
+	case <-q.bulk: // it was about what is taken now
+	default:
+	}
 	q.room.Broadcast()
 	return rows
 }
