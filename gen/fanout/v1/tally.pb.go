@@ -52,7 +52,8 @@ type Tally struct {
 	RecordsCount int64 `protobuf:"varint,12,opt,name=records_count,json=recordsCount,proto3" json:"records_count,omitempty"`
 	// Time in which senders waited because the stream was slower than the load, since the start.
 	StreamStalledDuration *durationpb.Duration `protobuf:"bytes,14,opt,name=stream_stalled_duration,json=streamStalledDuration,proto3" json:"stream_stalled_duration,omitempty"`
-	// The same by the group that a request names; figures of a group without groups and seconds of its own.
+	// The same by the group that a request names; figures of a group without groups and seconds of its own. Folded slots that
+	// were never claimed are in no group.
 	Groups map[string]*Tally `protobuf:"bytes,15,rep,name=groups,proto3" json:"groups,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Figures by the second in which the outcome came about, on the run's clock, not cumulative. In a worker's stream only,
 	// and there: each second whole, replacing what was said of it before, sent until one tally after it has ended.
