@@ -17,8 +17,9 @@ type conn struct {
 	used   bool // it has carried a request
 }
 
-// usable reports whether the connection has not ended since its last response.
-func (c *conn) usable() bool { return c.http.Err() == nil }
+// usable reports whether the connection can carry a request: it has not ended since its last response, by the target or by
+// net/http, which ends one whose request it did not see written in time. (Err is nil for a moment then.)
+func (c *conn) usable() bool { return c.http.Available() > 0 }
 
 func (c *conn) close() { _ = c.http.Close() }
 
