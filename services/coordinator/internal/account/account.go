@@ -124,8 +124,11 @@ func (a *Account) Lose(inFlight int64) {
 	a.seconds.end()
 }
 
-// GiveUp says that the shard never started: all its slots are not sent.
+// GiveUp says that the shard never started: all its slots are not sent. What is lost stays lost.
 func (a *Account) GiveUp(reason outcome.Reason) {
+	if a.lost {
+		return
+	}
 	a.base, a.tail, a.finished = new(tally.Tally), new(tally.Tally), true
 	if a.granted != schedule.Unbounded {
 		a.base.AddNotSent(reason, a.granted)

@@ -72,6 +72,8 @@ func (s *Stream) Done() <-chan struct{} { return s.done }
 func (s *Stream) Err() error { return s.err }
 
 func (s *Stream) run(ctx context.Context, client fanoutv1.WorkerServiceClient, request *fanoutv1.FanOutRequest, sink Sink) error {
+	ctx, giveUp := context.WithCancel(ctx) // also a worker whose messages make no sense has to hear that nobody listens
+	defer giveUp()
 	stream, err := client.FanOut(ctx, request)
 	if err != nil {
 		return errors.New(rpcerr.Text(err))

@@ -4,10 +4,13 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
@@ -45,6 +48,9 @@ func Reach(ctx context.Context, dial Dial, address string) (*Worker, error) {
 		sent := time.Now()
 		if w.Info, err = w.client.GetWorker(ctx, &fanoutv1.GetWorkerRequest{}); err != nil {
 			_ = conn.Close()
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil, fmt.Errorf("worker %s cannot be reached: it did not answer within %v", address, reachTimeout)
+			}
 			return nil, fmt.Errorf("worker %s cannot be reached: %s", address, rpcerr.Text(err))
 		}
 		w.Trip = time.Since(sent)
@@ -65,6 +71,17 @@ func (w *Worker) InstanceID() string { return w.Info.GetInstanceId() }
 func (w *Worker) Stop(ctx context.Context, runID, shardID string) error {
 	_, err := w.client.StopFanOut(ctx, &fanoutv1.StopFanOutRequest{RunId: runID, ShardId: shardID})
 	return err
+}
+
+// Answers asks the worker to stop a shard, and reports whether it answers before ctx ends, whatever it says. Everything that was
+// sent to it before has arrived then.
+func (w *Worker) Answers(ctx context.Context, runID, shardID string) bool {
+	switch status.Code(w.Stop(ctx, runID, shardID)) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return false // these may be our own side's
+	default:
+		return ctx.Err() == nil
+	}
 }
 
 // Close closes the connection.

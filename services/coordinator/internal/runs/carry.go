@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -26,7 +27,7 @@ func (r *Run) carryOut(life context.Context) {
 	defer cut()
 	if err == nil && !r.begin(start) {
 		err = errCancelled
-		r.abandon(cut)
+		r.abandon(cut, start)
 	}
 	if err != nil {
 		for _, s := range r.placed() {
@@ -44,8 +45,9 @@ func (r *Run) carryOut(life context.Context) {
 	r.end(nil)
 }
 
-// openInTime opens the run, and where a worker was not ready in time once more with twice the lead: nothing has been sent
-// then, and a busy machine needs no more than that. The context that it returns is that of the calls, which cut ends.
+// openInTime opens the run, and where a worker was not ready in time once more with twice the lead, if it is certain that
+// nothing has been sent: a busy machine needs no more than that. The context that it returns is that of the calls, which cut
+// ends.
 func (r *Run) openInTime(life context.Context) (ctx context.Context, cut context.CancelFunc, start time.Time, err error) {
 	for attempt := range startAttempts {
 		ctx, cut = context.WithCancel(life)
@@ -53,19 +55,40 @@ func (r *Run) openInTime(life context.Context) (ctx context.Context, cut context
 		if err == nil {
 			return ctx, cut, start, nil
 		}
-		r.abandon(cut)
-		if !errors.Is(err, errLate) {
+		if certain := r.abandon(cut, start); !certain || !errors.Is(err, errLate) {
 			break
 		}
 	}
 	return ctx, cut, start, err
 }
 
-// abandon ends the calls of a run that does not start: a call that ended before its start sends nothing.
-func (r *Run) abandon(cut context.CancelFunc) {
+// abandon ends the calls of a run that does not start, and reports whether it is certain that none of them sends anything. A
+// call that is cancelled before its start sends nothing, and what a connection carries arrives in order: so a worker that
+// answers anything at all after the cancellation, and before the start, has heard of it in time. A shard whose worker does not
+// is lost: nobody knows what it sends.
+func (r *Run) abandon(cut context.CancelFunc, start time.Time) (certain bool) {
 	cut()
 	r.join(nil)
+	ctx, cancel := context.WithDeadline(context.Background(), start)
+	defer cancel()
+	var (
+		all  sync.WaitGroup
+		lost atomic.Bool
+	)
+	for _, s := range r.placed() {
+		if s.stream == nil {
+			continue
+		}
+		all.Go(func() {
+			if !s.worker.Answers(ctx, r.id, s.id) {
+				lost.Store(true)
+				s.lose("worker "+s.address+" was cancelled, and did not say in time that it sends nothing", 0)
+			}
+		})
+	}
+	all.Wait()
 	r.closeWorkers()
+	return !lost.Load()
 }
 
 func (r *Run) closeWorkers() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type Registry struct {
 	closed   bool // guarded by mu, like what follows
 	next     int64
 	runs     []*Run // oldest first
+	over     []*Run // those that have ended, the first one first
 	byID     map[string]*Run
 	requests map[string]request
 }
@@ -81,8 +83,10 @@ func (r *Registry) Create(about run.NewRun, hash string) (*Run, error) {
 	if about.RequestID != "" {
 		r.rememberLocked(about.RequestID, request{hash: hash, runID: created.id, at: time.Now()})
 	}
-	r.forgetLocked()
-	r.going.Go(func() { created.carryOut(r.life) })
+	r.going.Go(func() {
+		created.carryOut(r.life)
+		r.forget(created)
+	})
 	return created, nil
 }
 
@@ -170,20 +174,18 @@ func (r *Registry) runningLocked() int {
 	return n
 }
 
-// forgetLocked drops the oldest of the runs that have ended, beyond those that are kept.
-func (r *Registry) forgetLocked() {
-	excess := len(r.runs) - r.runningLocked() - keepEnded
-	kept := r.runs[:0]
-	for _, known := range r.runs {
-		if excess > 0 && known.over() {
-			delete(r.byID, known.id)
-			excess--
-			continue
-		}
-		kept = append(kept, known)
+// forget notes that a run has ended, and drops the one that ended first of more than are kept.
+func (r *Registry) forget(ended *Run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = append(r.over, ended)
+	if len(r.over) <= keepEnded {
+		return
 	}
-	clear(r.runs[len(kept):])
-	r.runs = kept
+	first := r.over[0]
+	r.over = slices.Delete(r.over, 0, 1)
+	delete(r.byID, first.id)
+	r.runs = slices.DeleteFunc(r.runs, func(known *Run) bool { return known == first })
 }
 
 // over reports whether the run has ended.

@@ -32,13 +32,7 @@ var errLate = errors.New("did not answer before the start")
 // admitted its shard; otherwise it says in one sentence why the run does not start, and no worker sends anything once ctx has
 // ended. Each attempt has shards of its own.
 func (r *Run) open(ctx context.Context, attempt int) (time.Time, error) {
-	addresses, err := r.config.Workers(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	work := split.Split(r.about.Plan, r.slots.Slots(), len(addresses))
-	shards := r.place(work, addresses, attempt)
-	trip, err := r.reach(ctx, shards)
+	shards, trip, err := r.gather(ctx, attempt)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -49,6 +43,41 @@ func (r *Run) open(ctx context.Context, attempt int) (time.Time, error) {
 		}, s)
 	}
 	return start, r.awaitAdmission(shards, start.Add(-max(admitLead, admitTrips*trip)))
+}
+
+// gather finds the workers, gives each its shard and asks it who it is. Cancelling the run ends the wait.
+func (r *Run) gather(ctx context.Context, attempt int) ([]*shard, time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	waiting := make(chan struct{})
+	defer func() {
+		cancel()
+		<-waiting
+	}()
+	go func() {
+		defer close(waiting)
+		select {
+		case <-r.cancelled:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	addresses, err := r.config.Workers(ctx)
+	if err != nil {
+		return nil, 0, r.orCancelled(err)
+	}
+	work := split.Split(r.about.Plan, r.slots.Slots(), len(addresses))
+	shards := r.place(work, addresses, attempt)
+	trip, err := r.reach(ctx, shards)
+	return shards, trip, r.orCancelled(err)
+}
+
+// orCancelled is errCancelled for an error that the run's cancellation has caused.
+func (r *Run) orCancelled(err error) error {
+	if err != nil && r.isCancelled() {
+		return errCancelled
+	}
+	return err
 }
 
 // place gives each shard a worker's address.

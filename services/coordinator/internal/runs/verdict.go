@@ -16,10 +16,10 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 	switch {
 	case cancelled:
 		return run.Cancelled, cancelledReason(r)
-	case notStarted != nil:
-		return run.Failed, notStarted.Error()
 	case counts.Unknown > 0:
 		return run.Incomplete, unknownReason(r, slots)
+	case notStarted != nil:
+		return run.Failed, notStarted.Error()
 	}
 	if message := failure(r); message != "" {
 		return run.Incomplete, message
@@ -38,7 +38,7 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 
 func cancelledReason(r *run.Run) string {
 	switch {
-	case r.Started.IsZero():
+	case r.Started.IsZero() && r.Tally.Counts.Unknown == 0:
 		return "the run was cancelled before its start; nothing was sent"
 	case r.Tally.Counts.Unknown > 0:
 		return fmt.Sprintf("the run was cancelled; of %d slots nobody can say what became of them", r.Tally.Counts.Unknown)

@@ -1,0 +1,116 @@
+package runs
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+	"github.com/fanout-load/fanout/services/internal/tally"
+)
+
+// The first of CANCELLED, INCOMPLETE, FAILED, PASSED that fits is the verdict, and its reason says why.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	var (
+		whole      = tally.Counts{Planned: 10, Responses: 10}
+		unknown    = tally.Counts{Planned: 10, Responses: 7, Unknown: 3}
+		onlyErrors = tally.Counts{Planned: 10, Errors: 10}
+		notSent    = tally.Counts{Planned: 10, Responses: 8, NotSent: 2}
+		open       = tally.Counts{Planned: 10, Responses: 9}
+		none       = tally.Counts{Planned: 10, NotSent: 10}
+
+		lost      = &run.Failure{Class: run.Lost, Message: "worker b was lost"}
+		lying     = &run.Failure{Class: run.Inconsistent, Message: "the account of worker c does not add up"}
+		leaseLost = []tally.ReasonCount{{Reason: outcome.NotSentLeaseLost, Count: 2}}
+		ranOut    = []tally.ReasonCount{{Reason: outcome.NotSentRunEnded, Count: 2}}
+	)
+	for _, tt := range []struct {
+		name       string
+		counts     tally.Counts
+		notSent    []tally.ReasonCount
+		failures   []*run.Failure // by worker
+		slots      int64          // 0: as planned
+		notStarted error
+		cancelled  bool
+		want       run.Verdict
+		reason     string
+	}{
+		{name: "all answered", counts: whole, want: run.Passed},
+		{name: "some answered", counts: tally.Counts{Planned: 10, Responses: 1, Errors: 9}, want: run.Passed},
+		{name: "some not sent", counts: notSent, notSent: ranOut, want: run.Passed},
+		{name: "workers that finished", counts: whole, failures: []*run.Failure{nil, nil}, want: run.Passed},
+
+		{name: "no response", counts: onlyErrors, want: run.Failed, reason: "there was no response"},
+		{name: "no slot", want: run.Failed, reason: "there was no response"},
+		{name: "not started", counts: none, notStarted: errors.New("worker a refused: no room"), want: run.Failed, reason: "worker a refused: no room"},
+
+		{name: "unknown", counts: unknown, want: run.Incomplete, reason: "what became of 3 slots is unknown"},
+		{
+			name: "unknown without end", counts: unknown, slots: schedule.Unbounded,
+			want: run.Incomplete, reason: "what became of at least 3 slots is unknown",
+		},
+		{
+			name: "a lost worker", counts: unknown, failures: []*run.Failure{nil, lost, lying},
+			want: run.Incomplete, reason: "what became of 3 slots is unknown: worker b was lost",
+		},
+		{
+			name: "a lost worker that had sent every row", counts: whole, failures: []*run.Failure{nil, lost},
+			want: run.Incomplete, reason: "worker b was lost",
+		},
+		{
+			name: "a worker that contradicts itself", counts: whole, failures: []*run.Failure{lying},
+			want: run.Incomplete, reason: "the account of worker c does not add up",
+		},
+		{
+			name: "counts that do not add up", counts: open, want: run.Incomplete,
+			reason: "the account does not add up: planned 10, pending 0, in flight 0, responses 9, errors 0, not sent 0, unknown 0",
+		},
+		{
+			name: "a worker that shut down", counts: notSent, notSent: leaseLost,
+			want: run.Incomplete, reason: "2 slots were not sent because their worker shut down",
+		},
+		{
+			name: "incomplete before failed", counts: tally.Counts{Planned: 10, Errors: 9, Unknown: 1},
+			want: run.Incomplete, reason: "what became of 1 slots is unknown",
+		},
+
+		{name: "cancelled", counts: whole, cancelled: true, want: run.Cancelled, reason: "the run was cancelled"},
+		{
+			name: "cancelled before incomplete", counts: unknown, failures: []*run.Failure{lost}, cancelled: true,
+			want: run.Cancelled, reason: "the run was cancelled; of 3 slots nobody can say what became of them",
+		},
+		{
+			name: "cancelled before failed", counts: onlyErrors, cancelled: true,
+			want: run.Cancelled, reason: "the run was cancelled",
+		},
+		{
+			name: "cancelled before its start", counts: none, notStarted: errCancelled, cancelled: true,
+			want: run.Cancelled, reason: "the run was cancelled before its start; nothing was sent",
+		},
+		{
+			name: "cancelled when it would not have started", counts: none, notStarted: errors.New("worker a refused"), cancelled: true,
+			want: run.Cancelled, reason: "the run was cancelled before its start; nothing was sent",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := &run.Run{Tally: &tally.Snapshot{Counts: tt.counts, NotSent: tt.notSent}}
+			if tt.notStarted == nil {
+				r.Started = time.Now()
+			}
+			for _, f := range tt.failures {
+				r.Workers = append(r.Workers, run.WorkerResult{Failure: f})
+			}
+			slots := tt.slots
+			if slots == 0 {
+				slots = tt.counts.Planned
+			}
+			if got, reason := judge(r, slots, tt.cancelled, tt.notStarted); got != tt.want || reason != tt.reason {
+				t.Errorf("judge() = %v, %q, want %v, %q", got, reason, tt.want, tt.reason)
+			}
+		})
+	}
+}
