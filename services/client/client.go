@@ -87,7 +87,8 @@ func (c *Coordinator) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// Call is a client of a WorkerService for one direct call: the whole plan on one worker. It is safe for concurrent use.
+// Call is one direct call to a WorkerService: the whole plan on one worker. FanOut is called once; Stop is safe to call at any
+// time, from anywhere.
 type Call struct {
 	client fanoutv1.WorkerServiceClient
 	runID  chan string // capacity 1: the call's name for Stop, once it is known
@@ -99,8 +100,11 @@ func NewCall(conn grpc.ClientConnInterface) *Call {
 }
 
 // FanOut sends the plan's requests and calls each with every outcome as it comes, from the calling goroutine. It returns the
-// final tally; without one, because the stream ended before finished, it returns an error.
+// final tally; without one, because the stream ended before finished, it returns an error. An error of each ends the call, and
+// gives up its account.
 func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outcome) error) (*tally.Snapshot, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stream, err := c.client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: wire.PlanProto(p)})
 	if err != nil {
 		return nil, err
@@ -118,7 +122,10 @@ func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outc
 		}
 		switch event := message.GetEvent().(type) {
 		case *fanoutv1.FanOutResponse_Started:
-			c.runID <- event.Started.GetRunId()
+			select {
+			case c.runID <- event.Started.GetRunId():
+			default: // it is known
+			}
 		case *fanoutv1.FanOutResponse_Outcomes:
 			for _, o := range event.Outcomes.GetOutcomes() {
 				one := wire.Outcome(o)
