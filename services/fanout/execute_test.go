@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Whatever is wrong with a command line ends with 2 and one sentence that names the flag and the value, before anything is
+// sent.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	url := o.URL() + "/ok"
+	for _, tt := range []struct {
+		name string
+		args []string
+		want []string // in the sentence
+	}{
+		{"an unknown command", []string{"walk"}, []string{`"walk"`}},
+		{"an unknown flag", []string{"run", "--http9", url}, []string{"--http9"}},
+		{"an unknown short flag", []string{"run", "-Y", url}, []string{"'Y'"}},
+		{"no URL", []string{"run"}, []string{"arg"}},
+		{"two URLs", []string{"run", url, url}, []string{"arg"}},
+		{"call without a URL", []string{"call"}, []string{"arg"}},
+		{"version of something", []string{"version", "x"}, []string{`"x"`}},
+		{"a URL of another scheme", []string{"run", "ftp://a.test/"}, []string{"requests[0].url", "ftp"}},
+		{"a URL without a host", []string{"run", "http://"}, []string{"requests[0].url", "http://"}},
+		{"an empty URL", []string{"run", ""}, []string{"requests[0].url"}},
+		{"the second URL of a call", []string{"call", url, "ftp://a.test/"}, []string{"requests[1].url", "ftp"}},
+
+		{"no requests", []string{"run", "-n", "0", url}, []string{"-n", "0"}},
+		{"less than no requests", []string{"run", "-n", "-5", url}, []string{"-n", "-5"}},
+		{"requests that overflow", []string{"run", "-n", "9223372036854775808", url}, []string{"-n", "9223372036854775808"}},
+		{"requests that are no number", []string{"run", "-n", "1.5", url}, []string{"-n", `"1.5"`}},
+		{"no senders", []string{"run", "-c", "0", url}, []string{"-c", "0"}},
+		{"less than no senders", []string{"run", "-c", "-1", url}, []string{"-c", "-1"}},
+		{"no rate", []string{"run", "-q", "0", url}, []string{"-q", "0"}},
+		{"less than no rate", []string{"run", "-q", "-0.5", url}, []string{"-q", "-0.5"}},
+		{"a rate that is no number", []string{"run", "-q", "NaN", url}, []string{"-q", "NaN"}},
+		{"an infinite rate", []string{"run", "-q", "+Inf", url}, []string{"-q", "Inf"}},
+		{"a rate that overflows", []string{"run", "-q", "1e999", url}, []string{"-q", "1e999"}},
+		{"no time", []string{"run", "-z", "0", url}, []string{"-z", "0"}},
+		{"less than no time", []string{"run", "-z", "-1m", url}, []string{"-z", "-1m"}},
+		{"a time that is none", []string{"run", "-z", "NaN", url}, []string{"-z", "NaN"}},
+		{"a time that overflows", []string{"run", "-z", "1e300", url}, []string{"-z", "1e300"}},
+		{"no timeout", []string{"run", "-t", "0", url}, []string{"-t", "0"}},
+		{"a header without a colon", []string{"run", "-H", "oops", url}, []string{"-H", `"oops"`}},
+		{"a label without a value", []string{"run", "--label", "oops", url}, []string{"--label", `"oops"`}},
+		{"workers and a coordinator", []string{"run", "--workers", "a:1", "--coordinator", "b:1", url}, []string{"--workers", "--coordinator"}},
+		{"a worker without a port", []string{"run", "--workers", "a", url}, []string{"--workers", `"a"`}},
+		{"a worker twice", []string{"run", "--workers", "a:1,a:1", url}, []string{"--workers", `"a:1"`}},
+		{"output", []string{"run", "-o", "xml", url}, []string{"-o", `"xml"`}},
+		{"output of a call", []string{"call", "-o", "xml", url}, []string{"-o", `"xml"`}},
+		{"no requests of a call", []string{"call", "-n", "0", url}, []string{"-n", "0"}},
+		{"no senders of a call", []string{"call", "-c", "0", url}, []string{"-c", "0"}},
+		{"a plan beyond a cap", []string{"run", "-q", "1000000", "-z", "24h", url}, []string{"plan.load", "10000000000"}},
+		{"a coordinator without workers", []string{"coordinator"}, []string{"--workers"}},
+		{"a coordinator with a bad one", []string{"coordinator", "--workers", "dns:///a"}, []string{"--workers", `"dns:///a"`}},
+		{"a worker for everyone", []string{"worker", "--listen", "0.0.0.0:0"}, []string{"--listen", "0.0.0.0"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := command(t, tt.args...)
+			sentence := firstLine(got.err)
+			if got.code != exitUsage || got.out != "" || !strings.HasPrefix(sentence, "fanout: ") {
+				t.Errorf("fanout %q = exit %d, %q, %q, want 2, nothing, and a sentence", tt.args, got.code, got.out, got.err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(sentence, want) {
+					t.Errorf("fanout %q = %q, want %q in it", tt.args, sentence, want)
+				}
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := o.Ledger().Total(); n != 0 {
+			t.Errorf("the target saw %d requests, want none", n)
+		}
+	})
+}
+
+// A target that is down is a run that failed, not an error; its report is whole.
+func TestTargetDown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		args []string
+	}{
+		{"run", []string{"run", "-n", "7", "-c", "2"}},
+		{"call", []string{"call", "-n", "7"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := command(t, append(tt.args, closedPort(t))...)
+			if got.code != exitFailed || !strings.Contains(got.out, "DIAL_REFUSED") || strings.Contains(got.err, "fanout: ") {
+				t.Errorf("fanout %s = exit %d, %q, %q, want 99, DIAL_REFUSED, no error", tt.name, got.code, got.out, got.err)
+			}
+		})
+	}
+}
+
+func TestReports(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	got := command(t, "run", "-n", "12", "-c", "3", "--name", "nightly", "--label", "a=b=c", "-o", "json", o.URL()+"/ok")
+	var r struct {
+		Verdict, Name string
+		Labels        map[string]string
+		Counts        struct{ Planned, Responses int }
+	}
+	if err := json.Unmarshal([]byte(got.out), &r); err != nil || got.code != exitPassed {
+		t.Fatalf("fanout run = exit %d, %v, %q, want 0 and JSON", got.code, err, got.err)
+	}
+	if r.Verdict != "PASSED" || r.Name != "nightly" || r.Labels["a"] != "b=c" || r.Counts.Planned != 12 || r.Counts.Responses != 12 {
+		t.Errorf("fanout run = %+v, want PASSED, its name and label, 12 responses", r)
+	}
+	if got := command(t, "run", o.URL()+"/ok"); got.code != exitPassed || !strings.Contains(got.out, "PASSED") {
+		t.Errorf("fanout run = exit %d, %q, %q, want 0 and PASSED", got.code, got.out, got.err)
+	}
+	if got := command(t, "call", o.URL()+"/bytes/7", o.URL()+"/status/404"); got.code != exitPassed || !strings.Contains(got.out, "xxxxxxx") {
+		t.Errorf("fanout call = exit %d, %q, %q, want 0 and a body", got.code, got.out, got.err)
+	}
+	if n := o.Ledger().Total(); n != 12+1+2 {
+		t.Errorf("the target saw %d requests, want 15", n)
+	}
+}
+
+// Answers that cannot be written are an error.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	for _, name := range []string{"run", "call"} {
+		out, errs := emptyFile(t, "out"), emptyFile(t, "err")
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		code := execute(t.Context(), []string{name, o.URL() + "/ok"}, stdio{out: out, err: errs})
+		if got := content(t, errs); code != exitFailure || !strings.Contains(got, "fanout: ") {
+			t.Errorf("fanout %s = exit %d, %q, want 1 and a sentence", name, code, got)
+		}
+		if err := errs.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What asks for help or about the program ends with 0.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string // in standard output
+	}{
+		{nil, "Available Commands"},
+		{[]string{"--help"}, "fanout demo"},
+		{[]string{"run", "--help"}, "--concurrency"},
+		{[]string{"version"}, "fanout " + version + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"},
+		{[]string{"completion", "bash"}, "bash completion"},
+		{[]string{"completion", "zsh"}, "#compdef fanout"},
+		{[]string{"completion", "fish"}, "fish completion"},
+		{[]string{"completion", "powershell"}, "Register-ArgumentCompleter"},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			t.Parallel()
+			if got := command(t, tt.args...); got.code != exitPassed || !strings.Contains(got.out, tt.want) || got.err != "" {
+				t.Errorf("fanout %q = exit %d, %.200q, %q, want 0 and %q", tt.args, got.code, got.out, got.err, tt.want)
+			}
+		})
+	}
+}
