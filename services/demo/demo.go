@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/fanout-load/fanout/services/client"
@@ -14,6 +15,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
 // Config configures the demo.
@@ -31,6 +33,9 @@ const spareFiles = 256
 // Run runs the demo: it starts a target, a worker and a coordinator as processes on ports that the system chooses, and ends
 // them. It fails when anything is lost.
 func Run(ctx context.Context, config Config) error {
+	if limit := filelimit.Open(); limit > 0 && limit < 2*spareFiles {
+		return fmt.Errorf("a process here may have only %d files open, and the demo needs %d at least; raise the limit with ulimit -n", limit, 2*spareFiles)
+	}
 	fmt.Fprintln(config.Out, "fanout demo: a target that sleeps 0 to 200 ms and counts, a worker and a coordinator, all on this machine.")
 	parts, err := startParts(ctx, config.Binary)
 	if err != nil {
@@ -132,7 +137,7 @@ func (d *demo) bursts(ctx context.Context) error {
 		lost = lost || !ok
 		verdict := "nothing lost"
 		if !ok {
-			verdict = "LOST: " + counts.String()
+			verdict = "LOST: " + counts.String() + reasons(final.Tally)
 		}
 		fmt.Fprintf(d.out, "   %6d sent, %6d answered, the target counted %6d, in %.2f s: %s\n",
 			n, counts.Responses, after-before, final.Tally.Response.Max.Seconds(), verdict)
@@ -141,6 +146,18 @@ func (d *demo) bursts(ctx context.Context) error {
 		return fmt.Errorf("requests were lost")
 	}
 	return nil
+}
+
+// reasons is what became of the requests that were not answered.
+func reasons(t *tally.Snapshot) string {
+	text := ""
+	for _, e := range t.Errors {
+		text += fmt.Sprintf("; %d × %v: %s", e.Count, e.Class, strings.Join(e.Examples, ", "))
+	}
+	for _, n := range t.NotSent {
+		text += fmt.Sprintf("; %d not sent: %v", n.Count, n.Reason)
+	}
+	return text
 }
 
 func (d *demo) burst(ctx context.Context, c *client.Coordinator, n int64) (*run.Run, error) {

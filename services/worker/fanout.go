@@ -139,9 +139,8 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		stop()
 		queue.Discard() // nobody waits for a stream that is gone
 		<-done
-		granted, claimed := call.Position()
 		w.config.Log.Warn("a call's stream broke off", "run_id", j.key.run, "shard_id", j.key.shard,
-			"granted", granted, "claimed", claimed, "counts", batcher.Tally().Counts.String(), "error", errors.Join(err, ctx.Err()))
+			"counts", batcher.Counts().String(), "error", errors.Join(err, ctx.Err()))
 	}
 	return err
 }

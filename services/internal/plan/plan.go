@@ -64,6 +64,9 @@ func (l Load) Once() bool {
 	return l.Requests == 0 && l.End() == 0
 }
 
+// AllAtOnce reports whether the load has no shape: every slot is due at the start.
+func (l Load) AllAtOnce() bool { return l.ClosedLoop == nil && l.OpenLoop == nil }
+
 // End is the load's length from its start, given as its duration or as the sum of its stages; 0 is no end but the number
 // of slots.
 func (l Load) End() time.Duration {

@@ -186,22 +186,26 @@ func (b *Batcher) Finish() error {
 
 // snapshot is the tally as it is now, with what is pending and in flight.
 func (b *Batcher) snapshot() *fanoutv1.Tally {
-	granted, claimed := b.progress.Position()
-	counts := &b.tally.Counts
-	counts.InFlight = max(claimed-counts.Settled(), 0)
-	counts.Pending = granted - claimed
-	if granted == schedule.Unbounded {
-		counts.Pending = 0
-	}
-	counts.Planned = counts.Settled() + counts.InFlight + counts.Pending
+	b.tally.Counts = b.Counts()
 	b.tally.Stalled = b.queue.Stalled()
 	snapshot := b.tally.Snapshot(true)
 	snapshot.Seconds = b.seconds.snapshot(time.Since(b.start))
 	return wire.SnapshotProto(snapshot)
 }
 
-// Tally is the tally so far. It is meant for the log of a call whose stream broke.
-func (b *Batcher) Tally() *tally.Tally { return &b.tally }
+// Counts is where the slots of the call are now, as far as the batcher has their outcomes. It is meant for tallies, and for the
+// log of a call whose stream broke.
+func (b *Batcher) Counts() tally.Counts {
+	granted, claimed := b.progress.Position()
+	counts := b.tally.Counts
+	counts.InFlight = max(claimed-counts.Settled(), 0)
+	counts.Pending = granted - claimed
+	if granted == schedule.Unbounded {
+		counts.Pending = 0
+	}
+	counts.Planned = counts.Settled() + counts.InFlight + counts.Pending
+	return counts
+}
 
 func (b *Batcher) message(m *fanoutv1.FanOutResponse) error {
 	b.sequence++

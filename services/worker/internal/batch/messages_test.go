@@ -97,7 +97,7 @@ func TestBrokenStream(t *testing.T) {
 				if got := time.Since(l.made); got != tt.want {
 					t.Errorf("Run returned after %v, want %v", got, tt.want)
 				}
-				if got, want := l.batcher.Tally().Counts.Responses, min(tt.at, 2); got != want {
+				if got, want := l.batcher.tally.Counts.Responses, min(tt.at, 2); got != want {
 					t.Errorf("Tally() = %d responses, want %d", got, want)
 				}
 			})

@@ -75,7 +75,7 @@ func TestRest(t *testing.T) {
 						ordinal++
 					}
 				}
-				got := l.batcher.Tally()
+				got := &l.batcher.tally
 				if n := ordinal - tt.claimed; n != tt.rows || got.Records != tt.rows || got.Folded != tt.folded {
 					t.Errorf("rows = %d, and the tally says %d, %d folded, want %d, %d", n, got.Records, got.Folded, tt.rows, tt.folded)
 				}
@@ -153,7 +153,7 @@ func TestBrokenStreamAroundRun(t *testing.T) {
 	if err := l.batcher.Finish(); !errors.Is(err, errBroken) {
 		t.Errorf("Finish() = %v, want %v", err, errBroken)
 	}
-	if got := l.batcher.Tally().Counts.NotSent; got != 10 {
+	if got := l.batcher.tally.Counts.NotSent; got != 10 {
 		t.Errorf("Tally() = %d not sent, want 10", got)
 	}
 }

@@ -59,6 +59,7 @@ type Call struct {
 	cancelClaim, cancelSend context.CancelCauseFunc
 
 	claimed   atomic.Int64 // may pass granted
+	waiting   atomic.Int64 // claimed slots of an open loop that are not due yet
 	finishing atomic.Int64 // senders between the last byte of a slot and its delivery
 	idle      atomic.Int64 // senders without a slot that is due
 	running   atomic.Int64 // senders of an open loop
@@ -78,8 +79,7 @@ var reasons = map[error]outcome.Reason{
 // New makes a call; Run carries it out.
 func New(work Work, config Config) *Call {
 	c := &Call{work: work, config: config, granted: work.Grants.Len()}
-	load := work.Plan.Load
-	c.once = load.ClosedLoop == nil && load.OpenLoop == nil && work.Concurrency >= c.granted
+	c.once = work.Plan.Load.AllAtOnce() && work.Concurrency >= c.granted
 	c.send, c.cancelSend = context.WithCancelCause(context.Background())
 	c.claim, c.cancelClaim = context.WithCancelCause(c.send)
 	return c
@@ -122,9 +122,10 @@ func (c *Call) release() {
 }
 
 // Position is how many slots the call was granted (schedule.Unbounded without end), and how many of them senders have
-// claimed.
-func (c *Call) Position() (granted, claimed int64) {
-	return c.granted, min(c.claimed.Load(), c.granted)
+// begun: those of an open loop for whose time a sender only waits are not.
+func (c *Call) Position() (granted, begun int64) {
+	waiting := c.waiting.Load() // first: one that is begun in between counts as waiting at worst
+	return c.granted, max(min(c.claimed.Load(), c.granted)-waiting, 0)
 }
 
 // Finishing reports whether a sender may hold an outcome of the past that it has not delivered yet.

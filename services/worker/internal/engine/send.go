@@ -70,7 +70,10 @@ func (c *Call) awaitDue(o *outcome.Outcome) bool {
 	if c.work.Plan.Load.OpenLoop == nil {
 		return true
 	}
-	if !c.sleepUntil(c.work.Start.Add(o.Due)) {
+	c.waiting.Add(1)
+	due := c.sleepUntil(c.work.Start.Add(o.Due))
+	c.waiting.Add(-1)
+	if !due {
 		return false
 	}
 	// This sender is busy from now on: somebody has to wait for the next slot.

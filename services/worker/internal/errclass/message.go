@@ -1,6 +1,7 @@
 package errclass
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -37,8 +38,14 @@ func (f *Failure) message(class outcome.Class) string {
 	case errors.As(f.Err, &dns):
 		// Its own texts, Err included, name the name server, which is our network's business.
 		return "looking up " + dns.Name + ": " + lookupMessage(class)
+	case errors.Is(f.Err, ErrRedirect):
+		return f.Err.Error()
+	case class == outcome.TimeoutTotal && !f.Redirect:
+		return "the timeout was over before the request was sent"
 	case f.timedOut() && timeoutMessages[class] != "":
 		return timeoutMessages[class]
+	case class == outcome.TLSVerify && errors.As(f.Err, new(x509.UnknownAuthorityError)):
+		return "the target's certificate is signed by an unknown authority" // its own text goes on for 200 bytes of hints
 	case class == outcome.ConnClosedIdle:
 		return "the target closed a reused connection before it answered"
 	case errors.As(f.Err, &operation) && operation.Op == "dial" && operation.Addr != nil && errors.As(f.Err, &errno):

@@ -30,6 +30,7 @@ type Config struct {
 type Client struct {
 	config    Config
 	options   plan.HTTPOptions
+	fresh     bool // all at once: no slot waits for another's connection, and none gets it
 	outcomes  plan.OutcomeOptions
 	requests  []*prepared
 	tls       *tls.Config
@@ -43,6 +44,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 	c := &Client{
 		config:   config,
 		options:  p.HTTP,
+		fresh:    p.Load.AllAtOnce(),
 		outcomes: p.Outcomes,
 		tls: &tls.Config{
 			InsecureSkipVerify: p.HTTP.TLS.InsecureSkipVerify,

@@ -170,6 +170,29 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// Slots that are sent all at once have a connection each, also where one has ended before another begins.
+func TestAllAtOnceIsOnNewConnections(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t, target.OracleConfig{})
+	p := planFor(o.URL() + "/ok")
+	p.Load = plan.Load{}
+	c, err := New(p, Config{Dialer: &egress.Dialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for slot := range int64(10) {
+		s := c.Sender()
+		if got := send(t, s, slot); got.Error != outcome.NoError || got.Connection == nil {
+			t.Errorf("slot %d = %v (%s) on %+v, want a response on a new connection", slot, got.Error, got.Message, got.Connection)
+		}
+		s.Close()
+	}
+	if o.Connections() != 10 {
+		t.Errorf("Connections() = %d, want 10", o.Connections())
+	}
+}
+
 // Nothing that a server does to a reused connection makes a request go out a second time, whatever net/http would allow
 // itself for the method and its Idempotency-Key.
 func TestNothingIsRepeatedOnReusedConnections(t *testing.T) {

@@ -3,6 +3,8 @@ package httpstd
 import (
 	"context"
 	"crypto/tls"
+	"io"
+	"log"
 	"net"
 	"net/netip"
 	"strings"
@@ -18,7 +20,10 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // net/http reports what a target sends unasked
+	goleak.VerifyTestMain(m)
+}
 
 func startOracle(t *testing.T, config target.OracleConfig) *target.Oracle {
 	t.Helper()
@@ -34,6 +39,7 @@ func startOracle(t *testing.T, config target.OracleConfig) *target.Oracle {
 func planFor(url string) *plan.Plan {
 	return &plan.Plan{
 		Requests: []plan.Request{{URL: url, Method: "GET", Weight: 1, Timeout: 20 * time.Second}},
+		Load:     plan.Load{ClosedLoop: &plan.ClosedLoop{Concurrency: 1}},
 		HTTP: plan.HTTPOptions{
 			DialTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second, SlotHeader: true, MaxRedirects: 3,
 		},

@@ -111,9 +111,10 @@ func (s *Sender) connection(ctx context.Context, o origin, a *attempt) (*conn, e
 	if s.held != nil && (s.origin != o || !s.held.usable()) {
 		s.Close()
 	}
-	if s.held == nil {
-		s.held, s.origin = s.client.idle.take(o), o
+	if s.held == nil && !s.client.fresh {
+		s.held = s.client.idle.take(o)
 	}
+	s.origin = o
 	if s.held == nil {
 		c, err := s.client.open(ctx, o, a)
 		if err != nil {
