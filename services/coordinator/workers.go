@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ const dnsPrefix = "dns:///"
 func ParseWorkers(text string) (Workers, error) {
 	if target, ok := strings.CutPrefix(text, dnsPrefix); ok {
 		host, port, err := net.SplitHostPort(target)
-		if err != nil || host == "" || port == "" {
+		if err != nil || host == "" || !isPort(port) {
 			return Workers{}, fmt.Errorf("--workers %q is not dns:///NAME:PORT, as in dns:///workers:7070", text)
 		}
 		return Workers{name: host, port: port}, nil
@@ -29,7 +30,7 @@ func ParseWorkers(text string) (Workers, error) {
 	for address := range strings.SplitSeq(text, ",") {
 		address = strings.TrimSpace(address)
 		host, port, err := net.SplitHostPort(address)
-		if err != nil || host == "" || port == "" {
+		if err != nil || host == "" || !isPort(port) {
 			return Workers{}, fmt.Errorf("--workers: %q is not HOST:PORT, as in 127.0.0.1:7070; give a list with commas between, or dns:///NAME:PORT", address)
 		}
 		if seen[address] {
@@ -39,6 +40,11 @@ func ParseWorkers(text string) (Workers, error) {
 		w.list = append(w.list, address)
 	}
 	return w, nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // Resolve is the addresses of the workers as they are now: of a DNS name all of them, in the resolver's order.

@@ -189,7 +189,7 @@ func (r *Run) end(notStarted error) {
 		final.Tally = t.Snapshot(true)
 	}
 	final.State, final.Ended = run.Ended, time.Now()
-	final.Verdict, final.Reason = judge(final, r.slots.Slots(), r.isCancelled(), notStarted)
+	final.Verdict, final.Reason = judge(final, r.slots.Slots(), r.whyCancelled(), notStarted)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state, r.final, r.shards = run.Ended, final, nil

@@ -123,7 +123,7 @@ func (r *Registry) Close(ctx context.Context) {
 	r.mu.Lock()
 	r.closed = true
 	for _, known := range r.runs {
-		known.Cancel()
+		known.cancelBecause("the run was cancelled, since the coordinator shut down")
 	}
 	r.mu.Unlock()
 	defer context.AfterFunc(ctx, r.end)()

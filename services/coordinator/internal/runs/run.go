@@ -37,6 +37,7 @@ type Run struct {
 
 	cancelled chan struct{} // closed by the first Cancel
 	cancel    sync.Once
+	why       string        // it was cancelled; to be read after cancelled
 	ended     chan struct{} // closed when final is set
 
 	mu      sync.Mutex
@@ -81,9 +82,12 @@ func (r *Run) Changed() <-chan struct{} {
 }
 
 // Cancel asks for the run's end and returns at once. Every call but the first does nothing.
-func (r *Run) Cancel() {
+func (r *Run) Cancel() { r.cancelBecause("the run was cancelled") }
+
+func (r *Run) cancelBecause(why string) {
 	r.cancel.Do(func() {
 		r.move(run.Stopping)
+		r.why = why
 		close(r.cancelled)
 	})
 }
@@ -160,6 +164,14 @@ func (r *Run) isCancelled() bool {
 	default:
 		return false
 	}
+}
+
+// whyCancelled is why the run was cancelled; "" is not at all.
+func (r *Run) whyCancelled() string {
+	if !r.isCancelled() {
+		return ""
+	}
+	return r.why
 }
 
 // errCancelled ends what happens before the start.

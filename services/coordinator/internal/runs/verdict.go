@@ -10,12 +10,12 @@ import (
 )
 
 // judge is the verdict on a run and one sentence on it: CANCELLED before INCOMPLETE before FAILED before PASSED. notStarted
-// is why the run did not start, or nil.
-func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdict, string) {
+// is why the run did not start, or nil; cancelled says that and why it was cancelled, or is "".
+func judge(r *run.Run, slots int64, cancelled string, notStarted error) (run.Verdict, string) {
 	counts := r.Tally.Counts
 	switch {
-	case cancelled:
-		return run.Cancelled, cancelledReason(r)
+	case cancelled != "":
+		return run.Cancelled, cancelledReason(r, cancelled)
 	case counts.Unknown > 0:
 		return run.Incomplete, unknownReason(r, slots)
 	case notStarted != nil:
@@ -27,8 +27,8 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 	if !counts.Closed() {
 		return run.Incomplete, "the account does not add up: " + counts.String()
 	}
-	if n := notSent(r.Tally, outcome.NotSentLeaseLost); n > 0 {
-		return run.Incomplete, fmt.Sprintf("%d slots were not sent because their worker shut down", n)
+	if unsent, cut := notSent(r.Tally, outcome.NotSentLeaseLost), cutOff(r.Tally); unsent > 0 || cut > 0 {
+		return run.Incomplete, fmt.Sprintf("a worker shut down: %d slots were not sent and %d were cut off", unsent, cut)
 	}
 	if counts.Responses == 0 {
 		return run.Failed, "there was no response"
@@ -36,14 +36,14 @@ func judge(r *run.Run, slots int64, cancelled bool, notStarted error) (run.Verdi
 	return run.Passed, ""
 }
 
-func cancelledReason(r *run.Run) string {
+func cancelledReason(r *run.Run, why string) string {
 	switch {
 	case r.Started.IsZero() && r.Tally.Counts.Unknown == 0:
-		return "the run was cancelled before its start; nothing was sent"
+		return why + " before its start; nothing was sent"
 	case r.Tally.Counts.Unknown > 0:
-		return fmt.Sprintf("the run was cancelled; of %d slots nobody can say what became of them", r.Tally.Counts.Unknown)
+		return fmt.Sprintf("%s; of %d slots nobody can say what became of them", why, r.Tally.Counts.Unknown)
 	default:
-		return "the run was cancelled"
+		return why
 	}
 }
 
@@ -74,6 +74,16 @@ func notSent(t *tally.Snapshot, reason outcome.Reason) int64 {
 	for _, n := range t.NotSent {
 		if n.Reason == reason {
 			return n.Count
+		}
+	}
+	return 0
+}
+
+// cutOff is the slots that were in flight when their worker shut down.
+func cutOff(t *tally.Snapshot) int64 {
+	for _, e := range t.Errors {
+		if e.Class == outcome.Shutdown {
+			return e.Count
 		}
 	}
 	return 0

@@ -21,20 +21,23 @@ func TestJudge(t *testing.T) {
 		notSent    = tally.Counts{Planned: 10, Responses: 8, NotSent: 2}
 		open       = tally.Counts{Planned: 10, Responses: 9}
 		none       = tally.Counts{Planned: 10, NotSent: 10}
+		cut        = []tally.ClassCount{{Class: outcome.Shutdown, Count: 3}}
 
 		lost      = &run.Failure{Class: run.Lost, Message: "worker b was lost"}
 		lying     = &run.Failure{Class: run.Inconsistent, Message: "the account of worker c does not add up"}
 		leaseLost = []tally.ReasonCount{{Reason: outcome.NotSentLeaseLost, Count: 2}}
 		ranOut    = []tally.ReasonCount{{Reason: outcome.NotSentRunEnded, Count: 2}}
 	)
+	const byCaller = "the run was cancelled"
 	for _, tt := range []struct {
 		name       string
 		counts     tally.Counts
 		notSent    []tally.ReasonCount
+		errors     []tally.ClassCount
 		failures   []*run.Failure // by worker
 		slots      int64          // 0: as planned
 		notStarted error
-		cancelled  bool
+		cancelled  string
 		want       run.Verdict
 		reason     string
 	}{
@@ -70,34 +73,46 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			name: "a worker that shut down", counts: notSent, notSent: leaseLost,
-			want: run.Incomplete, reason: "2 slots were not sent because their worker shut down",
+			want: run.Incomplete, reason: "a worker shut down: 2 slots were not sent and 0 were cut off",
+		},
+		{
+			name: "a worker that shut down with all slots in flight", counts: tally.Counts{Planned: 10, Responses: 7, Errors: 3}, errors: cut,
+			want: run.Incomplete, reason: "a worker shut down: 0 slots were not sent and 3 were cut off",
+		},
+		{
+			name: "unknown slots of a run that did not start", counts: unknown, notStarted: errors.New("worker a was late"),
+			want: run.Incomplete, reason: "what became of 3 slots is unknown",
+		},
+		{
+			name: "the coordinator shut down", counts: whole, cancelled: byCaller + ", since the coordinator shut down",
+			want: run.Cancelled, reason: "the run was cancelled, since the coordinator shut down",
 		},
 		{
 			name: "incomplete before failed", counts: tally.Counts{Planned: 10, Errors: 9, Unknown: 1},
 			want: run.Incomplete, reason: "what became of 1 slots is unknown",
 		},
 
-		{name: "cancelled", counts: whole, cancelled: true, want: run.Cancelled, reason: "the run was cancelled"},
+		{name: "cancelled", counts: whole, cancelled: byCaller, want: run.Cancelled, reason: "the run was cancelled"},
 		{
-			name: "cancelled before incomplete", counts: unknown, failures: []*run.Failure{lost}, cancelled: true,
+			name: "cancelled before incomplete", counts: unknown, failures: []*run.Failure{lost}, cancelled: byCaller,
 			want: run.Cancelled, reason: "the run was cancelled; of 3 slots nobody can say what became of them",
 		},
 		{
-			name: "cancelled before failed", counts: onlyErrors, cancelled: true,
+			name: "cancelled before failed", counts: onlyErrors, cancelled: byCaller,
 			want: run.Cancelled, reason: "the run was cancelled",
 		},
 		{
-			name: "cancelled before its start", counts: none, notStarted: errCancelled, cancelled: true,
+			name: "cancelled before its start", counts: none, notStarted: errCancelled, cancelled: byCaller,
 			want: run.Cancelled, reason: "the run was cancelled before its start; nothing was sent",
 		},
 		{
-			name: "cancelled when it would not have started", counts: none, notStarted: errors.New("worker a refused"), cancelled: true,
+			name: "cancelled when it would not have started", counts: none, notStarted: errors.New("worker a refused"), cancelled: byCaller,
 			want: run.Cancelled, reason: "the run was cancelled before its start; nothing was sent",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := &run.Run{Tally: &tally.Snapshot{Counts: tt.counts, NotSent: tt.notSent}}
+			r := &run.Run{Tally: &tally.Snapshot{Counts: tt.counts, NotSent: tt.notSent, Errors: tt.errors}}
 			if tt.notStarted == nil {
 				r.Started = time.Now()
 			}
