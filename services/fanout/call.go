@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,12 @@ func newCall(std stdio) *cobra.Command {
 use, from the shell. With -n so many requests in all, spread over the URLs; with -c so many at once.`,
 		Example: `  fanout call -n 10 http://127.0.0.1:8080/inc
   fanout call http://a.test/ http://b.test/ http://c.test/`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("call needs a URL, as in fanout call http://127.0.0.1:8080/inc")
+			}
+			return nil
+		},
 	}
 	f.request.add(cmd.Flags())
 	cmd.Flags().Int64VarP(&f.requests, "requests", "n", 0, "number of requests (default one to each URL)")
@@ -53,6 +59,9 @@ func (f *callFlags) call(cmd *cobra.Command, std stdio, urls []string) error {
 		return err
 	}
 	p, err := f.plan(cmd, urls)
+	if err == nil && cmd.Flags().Changed("worker") {
+		err = checkAddress("--worker", f.worker)
+	}
 	if err != nil {
 		return usage(err)
 	}
@@ -63,7 +72,22 @@ func (f *callFlags) call(cmd *cobra.Command, std stdio, urls []string) error {
 		return failure(err)
 	}
 	defer conn.Close()
-	return f.fanOut(cmd.Context(), std, client.NewCall(conn), p)
+	return f.fanOut(cmd.Context(), std, client.NewCall(conn), p, urls)
+}
+
+// textOf shows outcomes as text: with the URL where there are several, and without those that were not sent, which the line of
+// counts has.
+func textOf(urls []string) func(io.Writer, *outcome.Outcome) error {
+	return func(w io.Writer, o *outcome.Outcome) error {
+		if o.NotSent != outcome.Sent {
+			return nil
+		}
+		name := ""
+		if len(urls) > 1 && int(o.Request) < len(urls) {
+			name = urls[o.Request]
+		}
+		return report.OutcomeText(w, o, name)
+	}
 }
 
 func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) {
@@ -72,6 +96,8 @@ func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) 
 		return nil, fmt.Errorf("-n %d is not at least 1", f.requests)
 	case cmd.Flags().Changed("concurrency") && f.concurrency < 1:
 		return nil, fmt.Errorf("-c %d is not at least 1", f.concurrency)
+	case f.requests > 0 && f.requests < int64(len(urls)):
+		return nil, fmt.Errorf("-n %d leaves out some of the %d URLs; use at least as many", f.requests, len(urls))
 	}
 	p, err := f.request.plan(urls)
 	if err != nil {
@@ -93,7 +119,7 @@ func (f *callFlags) connect(services *embedded.Services) (*grpcdial.Conn, error)
 }
 
 // fanOut makes the call. The first Ctrl-C stops it cleanly, the second ends the process at once.
-func (f *callFlags) fanOut(ctx context.Context, std stdio, c *client.Call, p *plan.Plan) error {
+func (f *callFlags) fanOut(ctx context.Context, std stdio, c *client.Call, p *plan.Plan, urls []string) error {
 	interrupted, release := untilSignal(ctx)
 	defer release()
 	defer context.AfterFunc(interrupted, func() {
@@ -102,7 +128,7 @@ func (f *callFlags) fanOut(ctx context.Context, std stdio, c *client.Call, p *pl
 		defer cancel()
 		_ = c.Stop(ctx) // the stream tells whether the worker is still there
 	})()
-	show, sum := report.OutcomeText, report.CallText
+	show, sum := textOf(urls), report.CallText
 	if f.output == "json" {
 		show, sum = report.OutcomeJSON, report.CallJSON
 	}

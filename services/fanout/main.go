@@ -32,7 +32,10 @@ type stdio struct {
 func execute(ctx context.Context, args []string, std stdio) exitCode {
 	root := newRoot(std)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := checkText(args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	var exit *exitError
 	switch {
 	case err == nil:
@@ -62,7 +65,11 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
 	root.AddCommand(newRun(std), newCall(std), newWorker(std), newCoordinator(std), newTarget(std), newDemo(std), newVersion())
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	strict(root)
 	return root
 }
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,13 +51,14 @@ func (f *requestFlags) plan(urls []string) (*plan.Plan, error) {
 	var headers []plan.Header
 	for _, text := range f.headers {
 		name, value, ok := strings.Cut(text, ":")
-		if !ok || strings.TrimSpace(name) == "" {
+		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t") // a line's end is for the plan's check to refuse
+		if !ok || name == "" {
 			return nil, fmt.Errorf("-H %q is not 'Name: value'", text)
 		}
-		headers = append(headers, plan.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		headers = append(headers, plan.Header{Name: name, Value: value})
 	}
 	if f.timeout.given && f.timeout.value <= 0 {
-		return nil, fmt.Errorf("-t %v is not more than 0", f.timeout.value)
+		return nil, fmt.Errorf("-t %s is not more than 0, in whole nanoseconds", f.timeout.text)
 	}
 	for _, url := range urls {
 		p.Requests = append(p.Requests, plan.Request{URL: withScheme(url), Method: f.method, Headers: headers, Body: body})
@@ -63,11 +66,14 @@ func (f *requestFlags) plan(urls []string) (*plan.Plan, error) {
 	p.HTTP = plan.HTTPOptions{Timeout: f.timeout.value, MaxRedirects: f.maxRedirects, SlotHeader: f.slotHeader}
 	p.HTTP.TLS.InsecureSkipVerify = f.insecure
 	if f.caCert != "" {
-		pem, err := os.ReadFile(f.caCert)
+		authorities, err := os.ReadFile(f.caCert)
 		if err != nil {
 			return nil, fmt.Errorf("--cacert: %w", err)
 		}
-		p.HTTP.TLS.CAPEM = string(pem)
+		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+			return nil, fmt.Errorf("--cacert %s holds no certificate in PEM; convert it with openssl x509, or name another file", f.caCert)
+		}
+		p.HTTP.TLS.CAPEM = string(authorities)
 	}
 	return p, nil
 }
@@ -86,9 +92,18 @@ func (f *requestFlags) readBody() ([]byte, error) {
 	return body, nil
 }
 
-// withScheme takes 127.0.0.1:8080/x for http://127.0.0.1:8080/x, as curl and hey do.
+// withScheme takes 127.0.0.1:8080/x for http://127.0.0.1:8080/x, as curl and hey do. What has a scheme is left as it is, also
+// one that is then refused, as in mailto:someone@there.
 func withScheme(url string) string {
-	if url == "" || strings.Contains(url, "://") {
+	if url == "" {
+		return url
+	}
+	head, rest, colon := strings.Cut(url, ":")
+	switch {
+	case !colon, strings.ContainsAny(head, "/?#.[@"): // a host, or a part of the path
+	case strings.HasPrefix(rest, "//"):
+		return url
+	case rest == "" || rest[0] < '0' || rest[0] > '9': // no port
 		return url
 	}
 	return "http://" + url
@@ -97,6 +112,7 @@ func withScheme(url string) string {
 // duration is a flag that takes a Go duration or a number of seconds.
 type duration struct {
 	value time.Duration
+	text  string // as it was given
 	given bool
 }
 
@@ -114,18 +130,24 @@ func (d *duration) Type() string { return "DURATION" }
 // Set reads the flag.
 func (d *duration) Set(text string) error {
 	value, err := time.ParseDuration(text)
-	if seconds, numeric := strconv.ParseFloat(text, 64); numeric == nil {
+	if seconds, numeric := strconv.ParseFloat(text, 64); numeric == nil || errors.Is(numeric, strconv.ErrRange) {
 		if math.IsNaN(seconds) || math.Abs(seconds) > math.MaxInt64/float64(time.Second)/2 {
-			return fmt.Errorf("%q is out of range", text)
+			return fmt.Errorf("%q is out of range; use 24h at most", text)
 		}
 		value, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	if err != nil && looksLikeDuration.MatchString(text) {
+		return fmt.Errorf("%q is out of range; use 24h at most", text)
 	}
 	if err != nil {
 		return fmt.Errorf("%q is not a duration; use 10s, 1m30s, 200ms or a number of seconds", text)
 	}
-	d.value, d.given = value, true
+	d.value, d.text, d.given = value, text, true
 	return nil
 }
+
+// looksLikeDuration tells a duration that is too long from what is none.
+var looksLikeDuration = regexp.MustCompile(`^[-+]?([0-9.]+(ns|us|µs|ms|s|m|h))+$`)
 
 // loadFlags are the flags that say how much and when.
 type loadFlags struct {
@@ -158,7 +180,7 @@ func (f *loadFlags) load(flags *pflag.FlagSet) (plan.Load, error) {
 	case given("concurrency") && f.concurrency < 1:
 		return load, fmt.Errorf("-c %d is not at least 1", f.concurrency)
 	case given("duration") && f.duration.value <= 0:
-		return load, fmt.Errorf("-z %v is not more than 0", f.duration.value)
+		return load, fmt.Errorf("-z %s is not more than 0, in whole nanoseconds", f.duration.text)
 	case given("rate") && !(f.rate > 0 && f.rate <= math.MaxFloat64):
 		return load, fmt.Errorf("-q %v is not a rate of more than 0 requests per second", f.rate)
 	}

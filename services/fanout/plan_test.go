@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/target"
 )
 
 // planOf is what the flags of a request say.
@@ -28,6 +29,11 @@ func planOf(urls []string, args ...string) (*plan.Plan, error) {
 func TestRequestFlags(t *testing.T) {
 	t.Parallel()
 	const url = "http://a.test/"
+	certificates, err := target.NewCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := string(certificates.CAPEM)
 	get := plan.Request{URL: url, Method: "GET", Body: []byte{}}
 	with := func(change func(*plan.Request)) plan.Plan {
 		r := get
@@ -50,7 +56,7 @@ func TestRequestFlags(t *testing.T) {
 		{"redirects", []string{"--max-redirects", "3"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{MaxRedirects: 3}}},
 		{"slot header", []string{"--slot-header"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{SlotHeader: true}}},
 		{"insecure", []string{"-k"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{InsecureSkipVerify: true}}}},
-		{"authorities", []string{"--cacert", tempFile(t, "PEM")}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: "PEM"}}}},
+		{"authorities", []string{"--cacert", tempFile(t, authority)}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: authority}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -64,11 +70,11 @@ func TestRequestFlags(t *testing.T) {
 // A URL without a scheme is one of HTTP, as curl and hey have it; one with any other is left for the plan's check.
 func TestURLs(t *testing.T) {
 	t.Parallel()
-	got, err := planOf([]string{"a.test", "127.0.0.1:8080/x?y", "[::1]:80", "http://b.test/", "https://c.test", "ftp://d.test", ""})
+	got, err := planOf([]string{"a.test", "127.0.0.1:8080/to?url=http://b.test/", "a.test:80/?u=http://b.test/", "mailto:a@b.test", "127.0.0.1:8080/x?y", "[::1]:80", "http://b.test/", "https://c.test", "ftp://d.test", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"http://a.test", "http://127.0.0.1:8080/x?y", "http://[::1]:80", "http://b.test/", "https://c.test", "ftp://d.test", ""}
+	want := []string{"http://a.test", "http://127.0.0.1:8080/to?url=http://b.test/", "http://a.test:80/?u=http://b.test/", "mailto:a@b.test", "http://127.0.0.1:8080/x?y", "http://[::1]:80", "http://b.test/", "https://c.test", "ftp://d.test", ""}
 	for i, r := range got.Requests {
 		if r.URL != want[i] {
 			t.Errorf("URL %d = %q, want %q", i, r.URL, want[i])

@@ -34,7 +34,13 @@ func (p *progress) show(r *run.Run) {
 	if !r.Started.IsZero() {
 		elapsed = max(now.Sub(r.Started), 0)
 	}
-	line := report.Progress(r, elapsed)
+	width := 0
+	if p.terminal {
+		if columns, _, err := term.GetSize(int(p.out.Fd())); err == nil {
+			width = min(columns-1, 100) // the cursor stands in the last one
+		}
+	}
+	line := report.Progress(r, elapsed, width)
 	switch {
 	case p.terminal:
 		fmt.Fprintf(p.out, "\r\x1b[K%s", line)

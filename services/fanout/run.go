@@ -42,7 +42,12 @@ does. Exit codes: 0 passed, 1 error or never started, 2 wrong usage, 3 incomplet
 		Example: `  fanout run -n 10 http://127.0.0.1:8080/inc             ten at once
   fanout run -n 10000 -c 100 http://127.0.0.1:8080/      a closed loop
   fanout run -q 500 -z 30s http://127.0.0.1:8080/        an open loop: 500 a second for 30 s`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("run needs one URL, as in fanout run http://127.0.0.1:8080/inc; %d are given", len(args))
+			}
+			return nil
+		},
 	}
 	f.request.add(cmd.Flags())
 	f.load.add(cmd.Flags())
@@ -86,7 +91,7 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	case rpcerr.IsInvalid(err):
 		return usage(errors.New(rpcerr.Text(err)))
 	case err != nil && f.coordinator != "":
-		return failure(fmt.Errorf("coordinator %s: %s", f.coordinator, rpcerr.Text(err)))
+		return failure(fmt.Errorf("coordinator %s: %s; what became of a run that had started is not known here", f.coordinator, rpcerr.Text(err)))
 	case err != nil:
 		return failure(errors.New(rpcerr.Text(err)))
 	}
@@ -101,8 +106,18 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 
 func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 	about := run.NewRun{Name: f.name, Labels: map[string]string{}}
-	if f.workers != "" && f.coordinator != "" {
+	given := cmd.Flags().Changed
+	switch {
+	case given("workers") && given("coordinator"):
 		return about, errors.New("--workers and --coordinator exclude each other; the coordinator knows its workers")
+	case given("workers"):
+		if _, err := coordinator.ParseWorkers(f.workers); err != nil {
+			return about, err
+		}
+	case given("coordinator"):
+		if err := checkAddress("--coordinator", f.coordinator); err != nil {
+			return about, err
+		}
 	}
 	for _, label := range f.labels {
 		key, value, ok := strings.Cut(label, "=")

@@ -44,8 +44,9 @@ func bars(title string, l *tally.Latency, width int, p palette) []string {
 	}
 	var most int64
 	labels, widest := make([]string, len(bins)), 0
+	edge := edgeText(bins)
 	for i, b := range bins {
-		labels[i] = "  " + flushRight(latency(b.low)) + " – " + flushRight(latency(b.high))
+		labels[i] = "  " + flushRight(edge(b.low)) + " – " + flushRight(edge(b.high))
 		widest = max(widest, columns(labels[i]))
 		most = max(most, b.count)
 	}
@@ -55,6 +56,16 @@ func bars(title string, l *tally.Latency, width int, p palette) []string {
 		t.add(labels[i], number(b.count), bar(b.count, most, room))
 	}
 	return append([]string{p.bold(title)}, t.lines(width, p)...)
+}
+
+// edgeText is how edges are written: as latencies are, or where two of them would read the same, exactly.
+func edgeText(bins []bin) func(time.Duration) string {
+	for _, b := range bins {
+		if latency(b.low) == latency(b.high) {
+			return time.Duration.String // edges are whole microseconds, so these are short
+		}
+	}
+	return latency
 }
 
 // flushRight sets a latency to the right of the column that nearly all latencies fit in.

@@ -15,12 +15,15 @@ import (
 // maxBeside is how long a body of one line may be to stand beside the figures; a longer one stands below them.
 const maxBeside = 120
 
-// OutcomeText writes one outcome as it arrives: a line with its slot, status, error class or reason, service time and size,
+// OutcomeText writes one outcome as it arrives: a line with its slot and, unless name is "", whose it is, status, error class or reason, service time and size,
 // and then what was asked for of the response. A short body of one line stands on the same line, others below, indented, so
 // that no body can pass for a line of ours. Control characters of a body show as escapes; a body that is not text is only
 // described.
-func OutcomeText(w io.Writer, o *outcome.Outcome) error {
+func OutcomeText(w io.Writer, o *outcome.Outcome, name string) error {
 	words := []string{fmt.Sprintf("slot %d", o.Slot)}
+	if name != "" {
+		words = append(words, clean(name))
+	}
 	switch {
 	case o.NotSent != outcome.Sent:
 		words = append(words, "not sent: "+o.NotSent.String())

@@ -95,7 +95,7 @@ func TestOutcomeText(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	for _, o := range outcomes {
-		if err := OutcomeText(&b, &o.of); err != nil {
+		if err := OutcomeText(&b, &o.of, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

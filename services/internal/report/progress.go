@@ -8,14 +8,18 @@ import (
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
-// maxProgress is how many characters a line of progress has at most: it is rewritten in place, and a line that wraps is not.
+// maxProgress is how many characters a line of progress has at most where nothing says how wide the terminal is.
 const maxProgress = 100
 
 // Progress is one line on a run that goes on, elapsed after its start. It has only figures in it, is without colour, and has at
-// most 100 characters: of numbers too long for that, the last parts are left out, the quantiles first.
+// most width characters (0: 100), since a line that wraps cannot be written over: what is too much is left out, the quantiles
+// first.
 //
 // What is compared with the number planned are the slots that have an outcome, whichever; the rate is that of responses.
-func Progress(r *run.Run, elapsed time.Duration) string {
+func Progress(r *run.Run, elapsed time.Duration, width int) string {
+	if width <= 0 {
+		width = maxProgress
+	}
 	if r.State == run.Starting {
 		return "starting …"
 	}
@@ -51,7 +55,7 @@ func Progress(r *run.Run, elapsed time.Duration) string {
 	}
 	for {
 		line := strings.Join(parts, "  ")
-		if columns(line) <= maxProgress {
+		if columns(line) <= width || len(parts) == 1 {
 			return line
 		}
 		parts = parts[:len(parts)-1]

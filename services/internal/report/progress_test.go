@@ -65,7 +65,7 @@ func TestProgress(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := Progress(tt.run, tt.elapsed)
+			got := Progress(tt.run, tt.elapsed, 0)
 			if got != tt.want {
 				t.Errorf("Progress() =\n%q, want\n%q", got, tt.want)
 			}

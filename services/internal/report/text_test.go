@@ -270,7 +270,7 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 	for name, err := range map[string]error{
 		"Text":        Text(brokenWriter{}, passed(), TextOptions{}),
 		"JSON":        JSON(brokenWriter{}, passed()),
-		"OutcomeText": OutcomeText(brokenWriter{}, o),
+		"OutcomeText": OutcomeText(brokenWriter{}, o, ""),
 		"OutcomeJSON": OutcomeJSON(brokenWriter{}, o),
 		"CallText":    CallText(brokenWriter{}, s, 0),
 		"CallJSON":    CallJSON(brokenWriter{}, s, 0),

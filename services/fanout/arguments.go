@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+)
+
+// checkText refuses arguments that could not travel in a message: what they say is text.
+func checkText(args []string) error {
+	for i, arg := range args {
+		if utf8.ValidString(arg) {
+			continue
+		}
+		flag := ""
+		if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.HasPrefix(arg, "-") {
+			flag = args[i-1] + " "
+		}
+		return usage(fmt.Errorf("%s%q is not UTF-8; use UTF-8, or -D for a body of other bytes", flag, arg))
+	}
+	return nil
+}
+
+// checkAddress refuses what is not HOST:PORT.
+func checkAddress(flag, address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %q is not HOST:PORT, as in 127.0.0.1:7070", flag, address)
+}
+
+// badNumber is what package flag says of a number that is none.
+var badNumber = regexp.MustCompile(`^invalid argument ("(?:[^"\\\\]|\\\\.)*") for "([^"]*)" flag: strconv\.Parse(Int|Float): .*: (.*)$`)
+
+// plainFlagError says what is wrong with a flag without the words of Go.
+func plainFlagError(err error) error {
+	parts := badNumber.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return err
+	}
+	kind := map[string]string{"Int": "a whole number", "Float": "a number"}[parts[3]]
+	if strings.Contains(parts[4], "range") {
+		return fmt.Errorf("%s %s is out of range; use a smaller number", parts[2], parts[1])
+	}
+	return fmt.Errorf("%s %s is not %s", parts[2], parts[1], kind)
+}
+
+// strict makes the commands that come with package cobra fail where they are used wrongly: their help on standard output, and
+// success, would end up in somebody's file of completions.
+func strict(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			cmd.Args = nil
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return errors.New("completion needs a shell: bash, zsh, fish or powershell")
+				}
+				return fmt.Errorf("completion knows no shell %q; use bash, zsh, fish or powershell", args[0])
+			}
+		case "help":
+			help := cmd.Run
+			cmd.Run = nil
+			cmd.RunE = func(c *cobra.Command, args []string) error {
+				if found, _, err := root.Find(args); err != nil || found == nil {
+					return fmt.Errorf("unknown command %q for %q", strings.Join(args, " "), root.Name())
+				}
+				help(c, args)
+				return nil
+			}
+		}
+	}
+}
