@@ -29,7 +29,7 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want []string // in the message
 	}{
-		{"no URL", []string{"run"}, []string{"arg"}},
+		{"no URL", []string{"run"}, []string{"URL"}},
 		{"a typo in a flag", []string{"run", "--concurency", "5", o.URL()}, []string{"--concurency"}},
 		{"a flag that is not there yet", []string{"run", "--http2", o.URL()}, []string{"--http2"}},
 		{"scheme", []string{"run", "ftp://x/"}, []string{"url", "ftp"}},
@@ -45,7 +45,7 @@ func TestBadInput(t *testing.T) {
 		{"rate times duration", []string{"run", "-q", "1000000", "-z", "24h", o.URL()}, []string{"10"}},
 		{"head too large", []string{"run", "-H", "A: " + strings.Repeat("x", 100_000), o.URL()}, []string{"headers"}},
 		{"output", []string{"run", "-o", "xml", o.URL()}, []string{"-o", "xml"}},
-		{"call without URL", []string{"call"}, []string{"arg"}},
+		{"call without URL", []string{"call"}, []string{"URL"}},
 		{"coordinator without workers", []string{"coordinator"}, []string{"--workers"}},
 		{"worker off loopback", []string{"worker", "--listen", "0.0.0.0:0"}, []string{"--listen", "0.0.0.0", "loopback"}},
 	} {
