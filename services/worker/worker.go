@@ -17,6 +17,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/wire"
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/http1"
 )
 
 // Worker is the WorkerService of one process. It is safe for concurrent use.
@@ -27,6 +28,7 @@ type Worker struct {
 	instanceID string
 	born       time.Time // clock_nanos counts from here
 	room       *admission.Room
+	pool       http1.Pool // connections between direct calls
 
 	mu       sync.Mutex
 	calls    map[callKey]*engine.Call // guarded by mu

@@ -98,9 +98,21 @@ type HTTPOptions struct {
 	TLSTimeout       time.Duration
 	FirstByteTimeout time.Duration // from the last byte written; 0 is none
 	MaxRedirects     int           // hops followed
-	TLS              TLSOptions
-	SlotHeader       bool // send X-Fanout-Slot
+
+	RequestsPerConnection int // 0 is no limit, 1 no keep-alive
+	Engine                Engine
+	TLS                   TLSOptions
+	SlotHeader            bool // send X-Fanout-Slot
 }
+
+// Engine is what speaks HTTP.
+type Engine int
+
+// The engines.
+const (
+	EngineHTTP1 Engine = iota // package http1
+	EngineStd                 // net/http, the reference
+)
 
 // TLSOptions say whom TLS towards the target trusts.
 type TLSOptions struct {

@@ -18,8 +18,8 @@ import (
 
 // Sender sends one slot's request at a time, on connections of its own.
 type Sender interface {
-	// Send sends slot o.Slot's request o.Request and notes in o what came of it, all but Due, Lateness and Service. It ends
-	// when the context does; context.Cause says why.
+	// Send sends slot o.Slot's request o.Request and notes in o what came of it, all but Due and Lateness, which together are
+	// when it is called. It ends when the context does, which is the same for all slots of a call; context.Cause says why.
 	Send(ctx context.Context, o *outcome.Outcome)
 	// Close gives up the sender's connections.
 	Close()
@@ -58,12 +58,14 @@ type Call struct {
 	claim, send             context.Context
 	cancelClaim, cancelSend context.CancelCauseFunc
 
-	claimed   atomic.Int64 // may pass granted
-	waiting   atomic.Int64 // claimed slots of an open loop that are not due yet
-	finishing atomic.Int64 // senders between the last byte of a slot and its delivery
-	idle      atomic.Int64 // senders without a slot that is due
-	running   atomic.Int64 // senders of an open loop
-	senders   sync.WaitGroup
+	claimed  atomic.Int64 // may pass granted
+	waiting  atomic.Int64 // claimed slots of an open loop that are not due yet
+	idle     atomic.Int64 // senders without a slot that is due
+	running  atomic.Int64 // senders of an open loop
+	most     atomic.Int64 // the most senders at once
+	full     atomic.Bool  // an open loop can have no more senders
+	heldBack atomic.Int64 // slots of an open loop that were due while it was full
+	senders  sync.WaitGroup
 
 	mu     sync.Mutex
 	timers []*time.Timer // guarded by mu; stopped at the end
@@ -99,11 +101,12 @@ func (c *Call) Run(ctx context.Context) {
 	}
 	switch load := c.work.Plan.Load; {
 	case load.OpenLoop != nil:
-		c.running.Add(1)
+		c.most.Store(c.running.Add(1))
 		c.idle.Add(1)
 		c.startSender(nil)
 	default:
-		for range min(c.work.Concurrency, c.granted) {
+		c.most.Store(min(c.work.Concurrency, c.granted))
+		for range c.most.Load() {
 			c.startSender(nil)
 		}
 	}
@@ -128,8 +131,12 @@ func (c *Call) Position() (granted, begun int64) {
 	return c.granted, max(min(c.claimed.Load(), c.granted)-waiting, 0)
 }
 
-// Finishing reports whether a sender may hold an outcome of the past that it has not delivered yet.
-func (c *Call) Finishing() bool { return c.finishing.Load() > 0 }
+// Senders is the most senders that the call had at once, and HeldBack how many slots of an open loop found none free when they
+// were due, although the call could have no more. They are meant for the time after Run.
+func (c *Call) Senders() int64 { return c.most.Load() }
+
+// HeldBack: see Senders.
+func (c *Call) HeldBack() int64 { return c.heldBack.Load() }
 
 // NotSent is why the slots that nobody claimed were not sent. It is meant for the time after Run.
 func (c *Call) NotSent() outcome.Reason {

@@ -51,9 +51,8 @@ func TestPanickingSender(t *testing.T) {
 	}
 }
 
-// Finishing is true from the last byte of a slot until its outcome is delivered, however long that takes, and only then: an
-// outcome that comes to be while it is false is of a later moment.
-func TestFinishing(t *testing.T) {
+// The wait for the delivery of an outcome is no part of the request.
+func TestServiceEndsBeforeDelivery(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -68,18 +67,8 @@ func TestFinishing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := scene{load: tt.load, concurrency: 1, takes: each(second), deliver: func(outcome.Outcome) { time.Sleep(3 * second) }}
 				c := s.stage()
-				for at, want := range map[time.Duration]bool{
-					999 * ms: false, 1001 * ms: true, 3999 * ms: true, 4001 * ms: false,
-				} {
-					time.AfterFunc(at, func() {
-						if got := c.Finishing(); got != want {
-							t.Errorf("Finishing() = %v after %v, want %v", got, at, want)
-						}
-					})
-				}
 				c.play(t.Context())
 				c.check(t)
-				// The wait for the delivery is no part of the request.
 				for i := range c.delivered {
 					if o := &c.delivered[i]; o.Service != second {
 						t.Errorf("slot %d took %v, want %v", o.Slot, o.Service, second)

@@ -70,6 +70,7 @@ type slowSender struct {
 func (s *slowSender) Send(ctx context.Context, o *outcome.Outcome) {
 	s.begin(o.Slot)
 	defer s.end()
+	defer func() { o.Service = time.Since(s.start) - o.Due - o.Lateness }()
 	timer := time.NewTimer(s.takes(o.Slot))
 	defer timer.Stop()
 	select {

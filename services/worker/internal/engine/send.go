@@ -31,14 +31,9 @@ func (c *Call) next(sender Sender) bool {
 		c.config.Deliver(o)
 		return true
 	}
-	sent := time.Now()
-	o.Lateness = max(sent.Sub(c.work.Start)-o.Due, 0)
+	o.Lateness = max(time.Since(c.work.Start)-o.Due, 0)
 	c.sendOne(sender, &o)
-	// From here on the outcome has its time, and so its second, but nobody has it yet.
-	c.finishing.Add(1)
-	o.Service = time.Since(sent)
 	c.config.Deliver(o)
-	c.finishing.Add(-1)
 	if c.work.Plan.Load.OpenLoop != nil {
 		c.idle.Add(1)
 	}
@@ -64,11 +59,17 @@ func (c *Call) claimSlot() (outcome.Outcome, bool) {
 	return o, true
 }
 
+// heldBackFrom is from when on a slot that no sender was free to take counts as held back: less is how senders take turns.
+const heldBackFrom = time.Millisecond
+
 // awaitDue waits until the slot of an open loop is due; any other slot is due when it is claimed. It returns false when the
 // call stops claiming first.
 func (c *Call) awaitDue(o *outcome.Outcome) bool {
 	if c.work.Plan.Load.OpenLoop == nil {
 		return true
+	}
+	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom && c.full.Load() {
+		c.heldBack.Add(1)
 	}
 	c.waiting.Add(1)
 	due := c.sleepUntil(c.work.Start.Add(o.Due))
@@ -89,9 +90,14 @@ func (c *Call) grow() {
 	if c.claimed.Load() >= c.granted {
 		return
 	}
-	if c.running.Add(1) > c.work.Concurrency || !c.config.Admit() {
+	running := c.running.Add(1)
+	if running > c.work.Concurrency || !c.config.Admit() {
 		c.running.Add(-1)
+		c.full.Store(true)
 		return
+	}
+	c.full.Store(false)
+	for most := c.most.Load(); running > most && !c.most.CompareAndSwap(most, running); most = c.most.Load() {
 	}
 	c.idle.Add(1)
 	c.startSender(c.config.Release)
@@ -122,6 +128,7 @@ func (c *Call) sendOne(sender Sender, o *outcome.Outcome) {
 		if p := recover(); p != nil {
 			c.config.Log.Error("panic in a sender", "slot", o.Slot, "panic", p, "stack", string(debug.Stack()))
 			o.Error, o.Message = outcome.Panic, "the worker's sender panicked; its log has the details"
+			o.Service = max(time.Since(c.work.Start)-o.Due-o.Lateness, 0)
 		}
 	}()
 	sender.Send(c.send, o)

@@ -22,7 +22,7 @@ func (a *attempt) read(response *http.Response, final bool) error {
 	buffer := a.client.buffers.Get().(*[]byte)
 	defer a.client.buffers.Put(buffer)
 	var kept *outcome.Body
-	if limit := a.client.outcomes.BodyBytes; final && limit > 0 {
+	if limit := a.client.plan.Outcomes.BodyBytes; final && limit > 0 {
 		kept = &outcome.Body{}
 		a.outcome.Body = kept
 	}
@@ -45,7 +45,7 @@ func (a *attempt) read(response *http.Response, final bool) error {
 }
 
 func (a *attempt) keep(kept *outcome.Body, more []byte) {
-	room := a.client.outcomes.BodyBytes - len(kept.Bytes)
+	room := a.client.plan.Outcomes.BodyBytes - len(kept.Bytes)
 	if len(more) > room {
 		more, kept.Truncated = more[:room], true
 	}
@@ -54,7 +54,7 @@ func (a *attempt) keep(kept *outcome.Body, more []byte) {
 
 // headers is those of the response's headers that the plan asks for, by name.
 func (a *attempt) headers(header http.Header) []outcome.Header {
-	asked := a.client.outcomes.Headers
+	asked := a.client.plan.Outcomes.Headers
 	if len(asked) == 0 {
 		return nil
 	}

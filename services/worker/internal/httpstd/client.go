@@ -1,19 +1,20 @@
 // Package httpstd sends requests with net/http, one connection at a time: Transport.NewClientConn has no pool and, unlike
 // Transport.RoundTrip, never sends a request a second time when a reused connection fails. So one hop is one attempt on the
-// wire. Each connection costs three goroutines and about 30 KiB.
+// wire. Each connection costs three goroutines and about 30 KiB. It is the reference that package http1 is held against.
 package httpstd
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/worker/internal/connect"
+	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
 // maxHead is the longest head of a response, in bytes: the cap on heads in both directions.
@@ -24,16 +25,16 @@ type Config struct {
 	RunID     string // sent as X-Fanout-Run
 	UserAgent string
 	Dialer    *egress.Dialer
+	Start     time.Time // the run's start, from which outcomes count
 }
 
 // Client sends the requests of one call and holds its connections. Its senders may run at once.
 type Client struct {
 	config    Config
-	options   plan.HTTPOptions
-	fresh     bool // all at once: no slot waits for another's connection, and none gets it
-	outcomes  plan.OutcomeOptions
-	requests  []*prepared
-	tls       *tls.Config
+	plan      *plan.Plan
+	fresh     bool           // all at once: no slot waits for another's connection, and none gets it
+	hops      []*request.Hop // by request
+	connector *connect.Connector
 	transport *http.Transport
 	idle      idle
 	buffers   sync.Pool // of *[]byte, to read bodies with
@@ -42,29 +43,21 @@ type Client struct {
 // New makes a client for the plan's requests. It fails when the plan was not checked by package wire.
 func New(p *plan.Plan, config Config) (*Client, error) {
 	c := &Client{
-		config:   config,
-		options:  p.HTTP,
-		fresh:    p.Load.AllAtOnce(),
-		outcomes: p.Outcomes,
-		tls: &tls.Config{
-			InsecureSkipVerify: p.HTTP.TLS.InsecureSkipVerify,
-			ServerName:         p.HTTP.TLS.ServerName,
-			NextProtos:         []string{"http/1.1"},
-		},
+		config:  config,
+		plan:    p,
+		fresh:   p.Load.AllAtOnce(),
 		buffers: sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }},
 	}
-	if pem := p.HTTP.TLS.CAPEM; pem != "" {
-		c.tls.RootCAs = x509.NewCertPool()
-		if !c.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, fmt.Errorf("ca_pem holds no certificate")
-		}
+	var err error
+	if c.connector, err = connect.New(p.HTTP, config.Dialer); err != nil {
+		return nil, err
 	}
 	for i := range p.Requests {
-		prepared, err := prepare(&p.Requests[i], config.RunID, config.UserAgent)
+		hop, err := request.First(&p.Requests[i], config.RunID, config.UserAgent)
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		c.requests = append(c.requests, prepared)
+		c.hops = append(c.hops, hop)
 	}
 	c.transport = &http.Transport{
 		DialContext:            handOver,
@@ -83,7 +76,7 @@ func (c *Client) Close() { c.idle.close() }
 // handedOver is the context key under which open hands a connection to the transport.
 type handedOver struct{}
 
-// handOver is the transport's dial function: the connection, TLS included, has been made already, by way of egress.
+// handOver is the transport's dial function: the connection, TLS included, has been made already.
 func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
 	return ctx.Value(handedOver{}).(net.Conn), nil
 }

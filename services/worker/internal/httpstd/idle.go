@@ -1,6 +1,10 @@
 package httpstd
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/fanout-load/fanout/services/worker/internal/connect"
+)
 
 // maxIdle is how many connections that no sender holds are kept in one call. A plan of 10,000 requests to as many hosts
 // would else run out of file descriptors.
@@ -9,12 +13,12 @@ const maxIdle = 256
 // idle is the open connections of a call that no sender holds, by origin. It is safe for concurrent use.
 type idle struct {
 	mu       sync.Mutex
-	byOrigin map[origin][]*conn
+	byOrigin map[connect.Origin][]*conn
 	count    int
 }
 
 // take is a connection to the origin that still lives, the last one used first, or nil.
-func (p *idle) take(o origin) *conn {
+func (p *idle) take(o connect.Origin) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for stack := p.byOrigin[o]; len(stack) > 0; stack = p.byOrigin[o] {
@@ -30,7 +34,7 @@ func (p *idle) take(o origin) *conn {
 }
 
 // put keeps a connection for whoever needs its origin next, or closes it when it has ended or there are enough.
-func (p *idle) put(o origin, c *conn) {
+func (p *idle) put(o connect.Origin, c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.count >= maxIdle || !c.usable() {
@@ -38,7 +42,7 @@ func (p *idle) put(o origin, c *conn) {
 		return
 	}
 	if p.byOrigin == nil {
-		p.byOrigin = make(map[origin][]*conn)
+		p.byOrigin = make(map[connect.Origin][]*conn)
 	}
 	p.byOrigin[o] = append(p.byOrigin[o], c)
 	p.count++

@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/connect"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
 // Sender sends one slot's request at a time. It keeps the connection it used last, so that a sender of a plan with one
@@ -19,7 +23,7 @@ import (
 type Sender struct {
 	client *Client
 	held   *conn
-	origin origin // of held
+	origin connect.Origin // of held
 }
 
 // Sender makes a sender.
@@ -33,17 +37,18 @@ func (s *Sender) Close() {
 	}
 }
 
-// Send sends slot o.Slot's request o.Request, its redirects included, and notes in o what came of it, all but the times
-// that only the caller knows. The context's end stops it; its cause says why.
+// Send implements engine.Sender.
 func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
-	prepared := s.client.requests[o.Request]
-	ctx, cancel := context.WithTimeoutCause(ctx, prepared.plan.Timeout, errclass.ErrTimeout)
+	sent := s.client.config.Start.Add(o.Due + o.Lateness)
+	s.send(ctx, sent, o)
+	o.Service = time.Since(sent)
+}
+
+// send sends the slot's request and follows its redirects.
+func (s *Sender) send(ctx context.Context, sent time.Time, o *outcome.Outcome) {
+	ctx, cancel := context.WithDeadlineCause(ctx, sent.Add(s.client.plan.Requests[o.Request].Timeout), errclass.ErrTimeout)
 	defer cancel()
-	sent := time.Now()
-	h := &hop{
-		method: prepared.plan.Method, url: prepared.url, host: prepared.host,
-		header: prepared.forSlot(o.Slot, s.client.options.SlotHeader), body: prepared.plan.Body,
-	}
+	h := s.client.firstHop(o)
 	for {
 		a := &attempt{client: s.client, outcome: o, sent: sent, redirect: o.Redirects > 0}
 		if ctx.Err() != nil {
@@ -56,6 +61,18 @@ func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
 		}
 		o.Redirects++
 	}
+}
+
+// firstHop is the first hop of the slot.
+func (c *Client) firstHop(o *outcome.Outcome) *request.Hop {
+	h := c.hops[o.Request]
+	if !c.plan.HTTP.SlotHeader {
+		return h
+	}
+	own := *h
+	own.Header = h.Header.Clone()
+	own.Header.Set(request.SlotHeader, strconv.FormatInt(o.Slot, 10))
+	return &own
 }
 
 var errUnsolicited = errors.New("a response came that nobody has asked for")
@@ -74,8 +91,8 @@ type attempt struct {
 }
 
 // attempt carries out one hop; it returns the hop that follows, or nil when the outcome is there.
-func (s *Sender) attempt(ctx context.Context, h *hop, a *attempt) *hop {
-	c, err := s.connection(ctx, originOf(h.url), a)
+func (s *Sender) attempt(ctx context.Context, h *request.Hop, a *attempt) *request.Hop {
+	c, err := s.connection(ctx, h.Origin(), a)
 	if err != nil {
 		a.fail(ctx, err)
 		return nil
@@ -90,7 +107,7 @@ func (s *Sender) attempt(ctx context.Context, h *hop, a *attempt) *hop {
 
 // exchange carries out the hop on the connection, and keeps the connection only if another request can follow: also a panic
 // must not leave one behind on which a response is still to come.
-func (s *Sender) exchange(ctx context.Context, c *conn, h *hop, a *attempt) (*hop, error) {
+func (s *Sender) exchange(ctx context.Context, c *conn, h *request.Hop, a *attempt) (*request.Hop, error) {
 	reusable := false
 	defer func() {
 		if !reusable {
@@ -99,7 +116,7 @@ func (s *Sender) exchange(ctx context.Context, c *conn, h *hop, a *attempt) (*ho
 		}
 	}()
 	var (
-		next *hop
+		next *request.Hop
 		err  error
 	)
 	next, reusable, err = a.exchange(ctx, c, h)
@@ -107,7 +124,7 @@ func (s *Sender) exchange(ctx context.Context, c *conn, h *hop, a *attempt) (*ho
 }
 
 // connection is the one that the sender holds, an idle one of the call, or a new one.
-func (s *Sender) connection(ctx context.Context, o origin, a *attempt) (*conn, error) {
+func (s *Sender) connection(ctx context.Context, o connect.Origin, a *attempt) (*conn, error) {
 	if s.held != nil && (s.origin != o || !s.held.usable()) {
 		s.Close()
 	}
@@ -128,16 +145,31 @@ func (s *Sender) connection(ctx context.Context, o origin, a *attempt) (*conn, e
 	return s.held, nil
 }
 
+// open makes a new connection to the origin. When it fails the attempt's phase and cause say how far it got.
+func (c *Client) open(ctx context.Context, o connect.Origin, a *attempt) (*conn, error) {
+	raw, opened, failure := c.connector.Open(ctx, o, nil)
+	if failure != nil {
+		a.phase, a.cause = failure.Phase, failure.Cause
+		return nil, failure.Err
+	}
+	wire := &wireConn{Conn: raw}
+	client, err := c.transport.NewClientConn(context.WithValue(ctx, handedOver{}, net.Conn(wire)), o.Scheme, o.Address)
+	if err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return &conn{http: client, wire: wire, opened: opened}, nil
+}
+
 // exchange writes the request and reads the response. It reports whether the connection can carry another request.
-func (a *attempt) exchange(ctx context.Context, c *conn, h *hop) (next *hop, reusable bool, err error) {
+func (a *attempt) exchange(ctx context.Context, c *conn, h *request.Hop) (next *request.Hop, reusable bool, err error) {
 	early := c.wire.begin()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	body := &countedBody{Reader: bytes.NewReader(h.body)}
+	body := &countedBody{Reader: bytes.NewReader(h.Body)}
 	var firstByte atomic.Int64 // since sent; 0: none
-	request := a.request(a.trace(ctx, cancel, c, &firstByte), h, body)
 
-	response, err := c.http.RoundTrip(request)
+	response, err := c.http.RoundTrip(a.request(a.trace(ctx, cancel, c, &firstByte), h, body))
 	a.outcome.SentBytes += body.sent.Load()
 	if err == nil && a.reused && c.wire.received.Load() == 0 {
 		// It was there before the request was: taken for the answer, it would put every later one out of step.
@@ -171,23 +203,22 @@ func (a *attempt) exchange(ctx context.Context, c *conn, h *hop) (next *hop, reu
 }
 
 // follow is the hop that the response leads to, or nil when it is the slot's response.
-func (a *attempt) follow(h *hop, response *http.Response) (*hop, error) {
-	if int(a.outcome.Redirects) >= a.client.options.MaxRedirects {
+func (a *attempt) follow(h *request.Hop, response *http.Response) (*request.Hop, error) {
+	if int(a.outcome.Redirects) >= a.client.plan.HTTP.MaxRedirects {
 		return nil, nil
 	}
-	next, _, err := h.next(response)
-	return next, err
+	return h.Next(response.StatusCode, response.Header.Get("Location"))
 }
 
-func (a *attempt) request(ctx context.Context, h *hop, body *countedBody) *http.Request {
-	request := &http.Request{
-		Method: h.method, URL: h.url, Host: h.host, Header: h.header,
+func (a *attempt) request(ctx context.Context, h *request.Hop, body *countedBody) *http.Request {
+	out := &http.Request{
+		Method: h.Method, URL: h.URL, Host: h.Host, Header: h.Header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if len(h.body) > 0 {
-		request.Body, request.ContentLength = body, int64(len(h.body))
+	if len(h.Body) > 0 {
+		out.Body, out.ContentLength = body, int64(len(h.Body))
 	}
-	return request.WithContext(ctx)
+	return out.WithContext(ctx)
 }
 
 // trace follows the exchange's phases, and ends it when the first byte is not there in time.
@@ -198,7 +229,7 @@ func (a *attempt) trace(ctx context.Context, cancel context.CancelCauseFunc, c *
 				return
 			}
 			c.wire.reach(errclass.Wait)
-			if limit := a.client.options.FirstByteTimeout; limit > 0 {
+			if limit := a.client.plan.HTTP.FirstByteTimeout; limit > 0 {
 				timer := time.AfterFunc(limit, func() {
 					if errclass.Phase(c.wire.phase.Load()) <= errclass.Wait {
 						cancel(errclass.ErrTimeout)

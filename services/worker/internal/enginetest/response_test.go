@@ -1,4 +1,4 @@
-package httpstd
+package enginetest
 
 import (
 	"bytes"
@@ -13,7 +13,9 @@ import (
 	"github.com/fanout-load/fanout/services/target"
 )
 
-func TestBodies(t *testing.T) {
+func TestBodies(t *testing.T) { onEach(t, testBodies) }
+
+func testBodies(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, tt := range []struct {
@@ -48,7 +50,7 @@ func TestBodies(t *testing.T) {
 			t.Parallel()
 			p := planFor(o.URL() + tt.path)
 			p.Requests[0].Method, p.Outcomes.BodyBytes = tt.method, tt.limit
-			got := send(t, newSender(t, p, nil), 0)
+			got := send(t, e.newSender(t, p, nil), 0)
 			if got.Status != tt.status || got.ReceivedBytes != tt.received || got.FirstByte <= 0 {
 				t.Errorf("outcome = status %d, %d bytes, %v, want %d, %d and a time", got.Status, got.ReceivedBytes, got.FirstByte, tt.status, tt.received)
 			}
@@ -56,7 +58,7 @@ func TestBodies(t *testing.T) {
 				t.Errorf("body = %+v, want %q, truncated %v", got.Body, tt.kept, tt.truncated)
 			}
 			p.Outcomes = plan.OutcomeOptions{}
-			got = send(t, newSender(t, p, nil), 1)
+			got = send(t, e.newSender(t, p, nil), 1)
 			if got.Body != nil || got.Headers != nil || got.ReceivedBytes != tt.received {
 				t.Errorf("without outcomes: %+v, want %d bytes, no body and no headers", got, tt.received)
 			}
@@ -65,10 +67,12 @@ func TestBodies(t *testing.T) {
 }
 
 // Bodies are measured and returned as they are on the wire.
-func TestGzipIsNotDecoded(t *testing.T) {
+func TestGzipIsNotDecoded(t *testing.T) { onEach(t, testGzipIsNotDecoded) }
+
+func testGzipIsNotDecoded(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
-	got := send(t, newSender(t, planFor(o.URL()+"/gzip-bomb"), nil), 0)
+	got := send(t, e.newSender(t, planFor(o.URL()+"/gzip-bomb"), nil), 0)
 	if got.ReceivedBytes > 20<<10 || !bytes.HasPrefix(got.Body.Bytes, []byte("\x1f\x8b")) || !got.Body.Truncated {
 		t.Errorf("body = %d bytes that begin % x, want the compressed ones", got.ReceivedBytes, got.Body.Bytes[:2])
 	}
@@ -87,7 +91,9 @@ func headerValue(o outcome.Outcome, name string) string {
 	return strings.Join(values, ",")
 }
 
-func TestHeadersAreReturnedAsAsked(t *testing.T) {
+func TestHeadersAreReturnedAsAsked(t *testing.T) { onEach(t, testHeadersAreReturnedAsAsked) }
+
+func testHeadersAreReturnedAsAsked(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, tt := range []struct {
@@ -109,7 +115,7 @@ func TestHeadersAreReturnedAsAsked(t *testing.T) {
 			t.Parallel()
 			p := planFor(o.URL() + tt.path)
 			p.Outcomes.Headers = tt.asked
-			got := send(t, newSender(t, p, nil), 0)
+			got := send(t, e.newSender(t, p, nil), 0)
 			var names []string
 			for _, h := range got.Headers {
 				names = append(names, h.Name)
@@ -124,13 +130,15 @@ func TestHeadersAreReturnedAsAsked(t *testing.T) {
 	}
 }
 
-func TestMessagesDoNotQuoteTheTarget(t *testing.T) {
+func TestMessagesDoNotQuoteTheTarget(t *testing.T) { onEach(t, testMessagesDoNotQuoteTheTarget) }
+
+func testMessagesDoNotQuoteTheTarget(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, path := range []string{"/hostile/escape?token=secret", "/garbage?token=secret", "/bad-chunk?token=secret", "/reset?token=secret", "/eof?token=secret"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			got := send(t, newSender(t, planFor(o.URL()+path), nil), 0)
+			got := send(t, e.newSender(t, planFor(o.URL()+path), nil), 0)
 			if got.Message == "" || strings.Contains(got.Message, "Hostile") || strings.Contains(got.Message, "secret") || strings.Contains(got.Message, "\\x") {
 				t.Errorf("message = %q, want one without header and query", got.Message)
 			}
@@ -138,7 +146,9 @@ func TestMessagesDoNotQuoteTheTarget(t *testing.T) {
 	}
 }
 
-func TestFollowedRedirects(t *testing.T) {
+func TestFollowedRedirects(t *testing.T) { onEach(t, testFollowedRedirects) }
+
+func testFollowedRedirects(t *testing.T, e engine) {
 	t.Parallel()
 	here, there := startOracle(t, target.OracleConfig{}), startOracle(t, target.OracleConfig{})
 	to := func(status, location string) string {
@@ -181,7 +191,7 @@ func TestFollowedRedirects(t *testing.T) {
 				{Name: "Content-Type", Value: "text/x-test"},
 				{Name: "Host", Value: "virtual.example"},
 			}
-			got := send(t, newSender(t, p, nil), 3)
+			got := send(t, e.newSender(t, p, nil), 3)
 			seen := o.Ledger().Last()
 			if got.Error != outcome.NoError || got.Status != tt.status || got.Redirects != tt.redirects {
 				t.Errorf("outcome = %v (%s), status %d after %d redirects, want %d after %d", got.Error, got.Message, got.Status, got.Redirects, tt.status, tt.redirects)
@@ -212,7 +222,7 @@ func TestFollowedRedirects(t *testing.T) {
 			{Name: "Host", Value: "virtual.example"},
 			{Name: "X-Kept", Value: "kept"},
 		}
-		s := newSender(t, p, nil)
+		s := e.newSender(t, p, nil)
 		for slot := range int64(2) { // the second shows that the first did not write to what slots share
 			got := send(t, s, slot)
 			if got.Error != outcome.NoError || got.Status != 200 || got.Redirects != 2 {
@@ -236,7 +246,9 @@ func TestFollowedRedirects(t *testing.T) {
 	})
 }
 
-func TestRedirectsThatAreRefused(t *testing.T) {
+func TestRedirectsThatAreRefused(t *testing.T) { onEach(t, testRedirectsThatAreRefused) }
+
+func testRedirectsThatAreRefused(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, location := range []string{
@@ -246,12 +258,12 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 		t.Run(location, func(t *testing.T) {
 			t.Parallel()
 			p := planFor(o.URL() + "/redirect-to?url=" + url.QueryEscape(location))
-			got := send(t, newSender(t, p, nil), 0)
+			got := send(t, e.newSender(t, p, nil), 0)
 			if got.Error != outcome.PolicyRedirect || got.Message == "" || got.Status != 302 {
 				t.Errorf("outcome = %v (%s), status %d, want POLICY_REDIRECT after the 302", got.Error, got.Message, got.Status)
 			}
 			p.HTTP.MaxRedirects = 0
-			got = send(t, newSender(t, p, nil), 1)
+			got = send(t, e.newSender(t, p, nil), 1)
 			if got.Error != outcome.NoError || got.Status != 302 || got.Redirects != 0 {
 				t.Errorf("without redirects = %v (%s), status %d after %d, want the 302 itself", got.Error, got.Message, got.Status, got.Redirects)
 			}
@@ -259,7 +271,9 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestIdentityOfRequests(t *testing.T) {
+func TestIdentityOfRequests(t *testing.T) { onEach(t, testIdentityOfRequests) }
+
+func testIdentityOfRequests(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	basic := func(userinfo string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo)) }
@@ -291,7 +305,7 @@ func TestIdentityOfRequests(t *testing.T) {
 			}
 			p := planFor("http://" + tt.userinfo + o.Addr() + "/echo")
 			p.HTTP.SlotHeader, p.Requests[0].Headers = tt.slotHeader, tt.headers
-			if got := send(t, newSender(t, p, nil), 7); got.Error != outcome.NoError {
+			if got := send(t, e.newSender(t, p, nil), 7); got.Error != outcome.NoError {
 				t.Fatalf("outcome = %v (%s), want a response", got.Error, got.Message)
 			}
 			seen := o.Ledger().Last()
@@ -308,7 +322,9 @@ func TestIdentityOfRequests(t *testing.T) {
 	}
 }
 
-func TestRequestBodies(t *testing.T) {
+func TestRequestBodies(t *testing.T) { onEach(t, testRequestBodies) }
+
+func testRequestBodies(t *testing.T, e engine) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, method string
@@ -326,7 +342,7 @@ func TestRequestBodies(t *testing.T) {
 			o := startOracle(t, target.OracleConfig{})
 			p := planFor(o.URL() + "/ok")
 			p.Requests[0].Method, p.Requests[0].Body = tt.method, bytes.Repeat([]byte("b"), tt.size)
-			s := newSender(t, p, nil)
+			s := e.newSender(t, p, nil)
 			for slot := range int64(3) {
 				got := send(t, s, slot)
 				seen := o.Ledger().Last()
@@ -346,6 +362,10 @@ func TestRequestBodies(t *testing.T) {
 
 // The first byte's timeout is no timeout of what follows it.
 func TestFirstByteTimeoutEndsWithTheFirstByte(t *testing.T) {
+	onEach(t, testFirstByteTimeoutEndsWithTheFirstByte)
+}
+
+func testFirstByteTimeoutEndsWithTheFirstByte(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, tt := range []struct {
@@ -364,7 +384,7 @@ func TestFirstByteTimeoutEndsWithTheFirstByte(t *testing.T) {
 			p := planFor(o.URL() + tt.path)
 			p.HTTP.FirstByteTimeout, p.Requests[0].Timeout = limit, timeout
 			begin := time.Now()
-			got := send(t, newSender(t, p, nil), 0)
+			got := send(t, e.newSender(t, p, nil), 0)
 			if got.Error != tt.want {
 				t.Errorf("class = %v (%s), want %v", got.Error, got.Message, tt.want)
 			}

@@ -1,17 +1,13 @@
-package httpstd
+package enginetest
 
 import (
 	"context"
 	"crypto/tls"
-	"io"
-	"log"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -20,58 +16,9 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 )
 
-func TestMain(m *testing.M) {
-	log.SetOutput(io.Discard) // net/http reports what a target sends unasked
-	goleak.VerifyTestMain(m)
-}
+func TestEveryScriptHasItsClass(t *testing.T) { onEach(t, testEveryScriptHasItsClass) }
 
-func startOracle(t *testing.T, config target.OracleConfig) *target.Oracle {
-	t.Helper()
-	o, err := target.StartOracle(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close() })
-	return o
-}
-
-// planFor is a plan that says everything about the responses.
-func planFor(url string) *plan.Plan {
-	return &plan.Plan{
-		Requests: []plan.Request{{URL: url, Method: "GET", Weight: 1, Timeout: 20 * time.Second}},
-		Load:     plan.Load{ClosedLoop: &plan.ClosedLoop{Concurrency: 1}},
-		HTTP: plan.HTTPOptions{
-			DialTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second, SlotHeader: true, MaxRedirects: 3,
-		},
-		Outcomes: plan.OutcomeOptions{BodyBytes: 1 << 10, Headers: []string{"*"}},
-	}
-}
-
-func newSender(t *testing.T, p *plan.Plan, dialer *egress.Dialer) *Sender {
-	t.Helper()
-	if dialer == nil {
-		dialer = &egress.Dialer{}
-	}
-	c, err := New(p, Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := c.Sender()
-	t.Cleanup(func() {
-		s.Close()
-		c.Close()
-	})
-	return s
-}
-
-func send(t *testing.T, s *Sender, slot int64) outcome.Outcome {
-	t.Helper()
-	o := outcome.Outcome{Slot: slot}
-	s.Send(t.Context(), &o)
-	return o
-}
-
-func TestEveryScriptHasItsClass(t *testing.T) {
+func testEveryScriptHasItsClass(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	for _, tt := range []struct {
@@ -124,7 +71,7 @@ func TestEveryScriptHasItsClass(t *testing.T) {
 			if tt.want == outcome.TimeoutFirstByte || tt.want == outcome.TimeoutBody {
 				p.Requests[0].Timeout = 300 * time.Millisecond
 			}
-			got := send(t, newSender(t, p, nil), 1)
+			got := send(t, e.newSender(t, p, nil), 1)
 			if got.Error != tt.want {
 				t.Errorf("class = %v (%s), want %v", got.Error, got.Message, tt.want)
 			}
@@ -138,7 +85,9 @@ func TestEveryScriptHasItsClass(t *testing.T) {
 	}
 }
 
-func TestConnectionsThatFail(t *testing.T) {
+func TestConnectionsThatFail(t *testing.T) { onEach(t, testConnectionsThatFail) }
+
+func testConnectionsThatFail(t *testing.T, e engine) {
 	t.Parallel()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -168,14 +117,16 @@ func TestConnectionsThatFail(t *testing.T) {
 			if tt.want == outcome.DNSTimeout {
 				p.HTTP.DialTimeout = 100 * time.Millisecond
 			}
-			if got := send(t, newSender(t, p, tt.dialer), 0); got.Error != tt.want {
+			if got := send(t, e.newSender(t, p, tt.dialer), 0); got.Error != tt.want {
 				t.Errorf("class = %v (%s), want %v", got.Error, got.Message, tt.want)
 			}
 		})
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestTLS(t *testing.T) { onEach(t, testTLS) }
+
+func testTLS(t *testing.T, e engine) {
 	t.Parallel()
 	good, err := target.NewCertificates()
 	if err != nil {
@@ -210,7 +161,7 @@ func TestTLS(t *testing.T) {
 			if tt.want == outcome.TLSTimeout {
 				p.HTTP.TLSTimeout = 100 * time.Millisecond
 			}
-			got := send(t, newSender(t, p, nil), 0)
+			got := send(t, e.newSender(t, p, nil), 0)
 			if got.Error != tt.want {
 				t.Errorf("class = %v (%s), want %v", got.Error, got.Message, tt.want)
 			}
@@ -223,13 +174,15 @@ func TestTLS(t *testing.T) {
 
 // A server that closes a reused connection after it has read the next request sees no request twice: the slot ends as
 // CONN_CLOSED_IDLE, and the next one dials anew.
-func TestNoRequestIsSentTwice(t *testing.T) {
+func TestNoRequestIsSentTwice(t *testing.T) { onEach(t, testNoRequestIsSentTwice) }
+
+func testNoRequestIsSentTwice(t *testing.T, e engine) {
 	t.Parallel()
 	for _, script := range []string{"/close-on-next", "/reset-on-next"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t, target.OracleConfig{})
-			s := newSender(t, planFor(o.URL()+script), nil)
+			s := e.newSender(t, planFor(o.URL()+script), nil)
 			for slot := range int64(200) {
 				got := send(t, s, slot)
 				want := outcome.NoError
@@ -251,13 +204,15 @@ func TestNoRequestIsSentTwice(t *testing.T) {
 }
 
 // Closing after a response is not an error when it was announced, nor is it ever answered by sending again.
-func TestConnectionsThatClose(t *testing.T) {
+func TestConnectionsThatClose(t *testing.T) { onEach(t, testConnectionsThatClose) }
+
+func testConnectionsThatClose(t *testing.T, e engine) {
 	t.Parallel()
 	for _, script := range []string{"/close-announced", "/http10"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t, target.OracleConfig{})
-			s := newSender(t, planFor(o.URL()+script), nil)
+			s := e.newSender(t, planFor(o.URL()+script), nil)
 			for slot := range int64(50) {
 				if got := send(t, s, slot); got.Error != outcome.NoError || got.Connection == nil {
 					t.Fatalf("slot %d = %v (%s) on %+v, want a response on a new connection", slot, got.Error, got.Message, got.Connection)
@@ -268,7 +223,7 @@ func TestConnectionsThatClose(t *testing.T) {
 	t.Run("unannounced", func(t *testing.T) {
 		t.Parallel()
 		o := startOracle(t, target.OracleConfig{})
-		s := newSender(t, planFor(o.URL()+"/close"), nil)
+		s := e.newSender(t, planFor(o.URL()+"/close"), nil)
 		for slot := range int64(200) {
 			if got := send(t, s, slot); got.Error != outcome.NoError && got.Error != outcome.ConnClosedIdle {
 				t.Fatalf("slot %d = %v (%s), want a response or CONN_CLOSED_IDLE", slot, got.Error, got.Message)
@@ -280,13 +235,15 @@ func TestConnectionsThatClose(t *testing.T) {
 	})
 }
 
-func TestRequestsCarryWhatThePlanSays(t *testing.T) {
+func TestRequestsCarryWhatThePlanSays(t *testing.T) { onEach(t, testRequestsCarryWhatThePlanSays) }
+
+func testRequestsCarryWhatThePlanSays(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	p := planFor(strings.Replace(o.URL(), "http://", "http://user:secret@", 1) + "/echo?q=1")
 	p.Requests[0].Method, p.Requests[0].Body = "POST", []byte("hello")
 	p.Requests[0].Headers = []plan.Header{{Name: "Host", Value: "host.example"}, {Name: "x-two", Value: "a"}, {Name: "X-Two", Value: "b"}}
-	got := send(t, newSender(t, p, nil), 7)
+	got := send(t, e.newSender(t, p, nil), 7)
 	seen := o.Ledger().Last()
 	if got.Error != outcome.NoError || got.SentBytes != 5 || seen.Method != "POST" || string(seen.Body) != "hello" || seen.Host != "host.example" {
 		t.Errorf("the target saw %+v, and the outcome is %+v", seen, got)
@@ -303,46 +260,52 @@ func TestRequestsCarryWhatThePlanSays(t *testing.T) {
 	}
 }
 
-func TestBodiesAreKeptUpToTheLimit(t *testing.T) {
+func TestBodiesAreKeptUpToTheLimit(t *testing.T) { onEach(t, testBodiesAreKeptUpToTheLimit) }
+
+func testBodiesAreKeptUpToTheLimit(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
-	got := send(t, newSender(t, planFor(o.URL()+"/bytes/5000"), nil), 0)
+	got := send(t, e.newSender(t, planFor(o.URL()+"/bytes/5000"), nil), 0)
 	if got.ReceivedBytes != 5000 || len(got.Body.Bytes) != 1<<10 || !got.Body.Truncated {
 		t.Errorf("5,000 bytes = %d received, %d kept, truncated %v", got.ReceivedBytes, len(got.Body.Bytes), got.Body.Truncated)
 	}
-	got = send(t, newSender(t, planFor(o.URL()+"/bytes/1024"), nil), 0)
+	got = send(t, e.newSender(t, planFor(o.URL()+"/bytes/1024"), nil), 0)
 	if len(got.Body.Bytes) != 1<<10 || got.Body.Truncated {
 		t.Errorf("1,024 bytes = %d kept, truncated %v, want all", len(got.Body.Bytes), got.Body.Truncated)
 	}
 }
 
-func TestRedirects(t *testing.T) {
+func TestRedirects(t *testing.T) { onEach(t, testRedirects) }
+
+func testRedirects(t *testing.T, e engine) {
 	t.Parallel()
 	o, elsewhere := startOracle(t, target.OracleConfig{}), startOracle(t, target.OracleConfig{})
-	got := send(t, newSender(t, planFor(o.URL()+"/redirect/3"), nil), 0)
+	got := send(t, e.newSender(t, planFor(o.URL()+"/redirect/3"), nil), 0)
 	if got.Status != 200 || got.Redirects != 3 {
 		t.Errorf("3 redirects = status %d after %d, want 200 after 3", got.Status, got.Redirects)
 	}
-	got = send(t, newSender(t, planFor(o.URL()+"/redirect/4"), nil), 0)
+	got = send(t, e.newSender(t, planFor(o.URL()+"/redirect/4"), nil), 0)
 	if got.Status != 302 || got.Redirects != 3 {
 		t.Errorf("4 redirects = status %d after %d, want 302 after 3", got.Status, got.Redirects)
 	}
 	p := planFor(o.URL() + "/redirect-to?status=303&url=" + elsewhere.URL() + "/echo")
 	p.Requests[0].Method, p.Requests[0].Body = "POST", []byte("hello")
 	p.Requests[0].Headers = []plan.Header{{Name: "Authorization", Value: "secret"}, {Name: "Cookie", Value: "secret"}}
-	got = send(t, newSender(t, p, nil), 0)
+	got = send(t, e.newSender(t, p, nil), 0)
 	seen := elsewhere.Ledger().Last()
 	if got.Status != 200 || seen.Method != "GET" || len(seen.Body) != 0 || seen.Header.Get("Authorization")+seen.Header.Get("Cookie") != "" {
 		t.Errorf("303 to another origin = status %d, and it saw %+v, want a GET without what identifies the caller", got.Status, seen)
 	}
 }
 
-func TestFirstByteTimeout(t *testing.T) {
+func TestFirstByteTimeout(t *testing.T) { onEach(t, testFirstByteTimeout) }
+
+func testFirstByteTimeout(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	p := planFor(o.URL() + "/stall")
 	p.HTTP.FirstByteTimeout = 50 * time.Millisecond
-	if got := send(t, newSender(t, p, nil), 0); got.Error != outcome.TimeoutFirstByte {
+	if got := send(t, e.newSender(t, p, nil), 0); got.Error != outcome.TimeoutFirstByte {
 		t.Errorf("class = %v (%s), want TIMEOUT_FIRST_BYTE", got.Error, got.Message)
 	}
 }

@@ -1,4 +1,4 @@
-package httpstd
+package enginetest
 
 import (
 	"context"
@@ -32,7 +32,9 @@ func startStubborn(t *testing.T, action target.AcceptAction, secure bool) (o *ta
 	return startOracle(t, config), caPEM
 }
 
-func TestConnectionsThatAreNotServed(t *testing.T) {
+func TestConnectionsThatAreNotServed(t *testing.T) { onEach(t, testConnectionsThatAreNotServed) }
+
+func testConnectionsThatAreNotServed(t *testing.T, e engine) {
 	t.Parallel()
 	// Whether the dial, the first write or the first read meets the reset is a race; the others then see a plain end.
 	reset := []outcome.Class{outcome.ConnReset, outcome.ConnPipe, outcome.ConnEOF, outcome.DialOther}
@@ -58,9 +60,11 @@ func TestConnectionsThatAreNotServed(t *testing.T) {
 			o, caPEM := startStubborn(t, tt.action, tt.secure)
 			p := planFor(o.URL() + "/ok")
 			p.HTTP.TLS.CAPEM = caPEM
-			p.Requests[0].Timeout = 500 * time.Millisecond
+			if tt.action == target.AcceptHold {
+				p.Requests[0].Timeout = 500 * time.Millisecond
+			}
 			p.Requests[0].Body = make([]byte, tt.body)
-			s := newSender(t, p, nil)
+			s := e.newSender(t, p, nil)
 			for slot := range int64(20) {
 				got := send(t, s, slot)
 				if !slices.Contains(tt.want, got.Error) || got.Message == "" {
@@ -81,6 +85,10 @@ func TestConnectionsThatAreNotServed(t *testing.T) {
 }
 
 func TestOnlyTheSlotThatOpensAConnectionHasIt(t *testing.T) {
+	onEach(t, testOnlyTheSlotThatOpensAConnectionHasIt)
+}
+
+func testOnlyTheSlotThatOpensAConnectionHasIt(t *testing.T, e engine) {
 	t.Parallel()
 	for _, tt := range []struct{ path, method string }{
 		{"/ok", "GET"},
@@ -101,7 +109,7 @@ func TestOnlyTheSlotThatOpensAConnectionHasIt(t *testing.T) {
 			o := startOracle(t, target.OracleConfig{})
 			p := planFor(o.URL() + tt.path)
 			p.Requests[0].Method = tt.method
-			s := newSender(t, p, nil)
+			s := e.newSender(t, p, nil)
 			for slot := range int64(50) {
 				got := send(t, s, slot)
 				if got.Error != outcome.NoError || (got.Connection != nil) != (slot == 0) {
@@ -120,16 +128,14 @@ func TestOnlyTheSlotThatOpensAConnectionHasIt(t *testing.T) {
 }
 
 // What a sender leaves behind the others of its call use, and a sender's own connection never goes to another origin.
-func TestConnectionsAreHandedOn(t *testing.T) {
+func TestConnectionsAreHandedOn(t *testing.T) { onEach(t, testConnectionsAreHandedOn) }
+
+func testConnectionsAreHandedOn(t *testing.T, e engine) {
 	t.Parallel()
 	a, b := startOracle(t, target.OracleConfig{}), startOracle(t, target.OracleConfig{})
 	p := planFor(a.URL() + "/ok")
 	p.Requests = append(p.Requests, planFor(b.URL()+"/ok").Requests...)
-	c, err := New(p, Config{Dialer: &egress.Dialer{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := e.newClient(t, p, nil)
 	for sender := range int64(3) {
 		s := c.Sender()
 		for slot := range int64(10) {
@@ -147,40 +153,15 @@ func TestConnectionsAreHandedOn(t *testing.T) {
 	}
 }
 
-func TestIdleConnectionsAreBounded(t *testing.T) {
-	t.Parallel()
-	o := startOracle(t, target.OracleConfig{})
-	c, err := New(planFor(o.URL()+"/ok"), Config{Dialer: &egress.Dialer{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	senders := make([]*Sender, maxIdle+5)
-	for i := range senders {
-		senders[i] = c.Sender()
-		if got := send(t, senders[i], int64(i)); got.Error != outcome.NoError {
-			t.Fatalf("slot %d = %v (%s), want a response", i, got.Error, got.Message)
-		}
-	}
-	for _, s := range senders {
-		s.Close()
-	}
-	if c.idle.count != maxIdle {
-		t.Errorf("%d connections are kept, want %d", c.idle.count, maxIdle)
-	}
-}
-
 // Slots that are sent all at once have a connection each, also where one has ended before another begins.
-func TestAllAtOnceIsOnNewConnections(t *testing.T) {
+func TestAllAtOnceIsOnNewConnections(t *testing.T) { onEach(t, testAllAtOnceIsOnNewConnections) }
+
+func testAllAtOnceIsOnNewConnections(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	p := planFor(o.URL() + "/ok")
 	p.Load = plan.Load{}
-	c, err := New(p, Config{Dialer: &egress.Dialer{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := e.newClient(t, p, nil)
 	for slot := range int64(10) {
 		s := c.Sender()
 		if got := send(t, s, slot); got.Error != outcome.NoError || got.Connection == nil {
@@ -196,6 +177,10 @@ func TestAllAtOnceIsOnNewConnections(t *testing.T) {
 // Nothing that a server does to a reused connection makes a request go out a second time, whatever net/http would allow
 // itself for the method and its Idempotency-Key.
 func TestNothingIsRepeatedOnReusedConnections(t *testing.T) {
+	onEach(t, testNothingIsRepeatedOnReusedConnections)
+}
+
+func testNothingIsRepeatedOnReusedConnections(t *testing.T, e engine) {
 	t.Parallel()
 	const senders, slots = 4, 100 // per sender
 	for _, script := range []string{"/close-on-next", "/reset-on-next", "/close", "/close-announced", "/unsolicited", "/unsolicited?after=0"} {
@@ -209,11 +194,7 @@ func TestNothingIsRepeatedOnReusedConnections(t *testing.T) {
 				if method == "POST" {
 					p.Requests[0].Body = []byte("hello")
 				}
-				c, err := New(p, Config{RunID: "run", Dialer: &egress.Dialer{}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close()
+				c := e.newClient(t, p, nil)
 				var running sync.WaitGroup
 				for sender := range int64(senders) {
 					running.Go(func() {
@@ -244,11 +225,15 @@ func TestNothingIsRepeatedOnReusedConnections(t *testing.T) {
 }
 
 func TestTheCallersConnectionCloseIsHeeded(t *testing.T) {
+	onEach(t, testTheCallersConnectionCloseIsHeeded)
+}
+
+func testTheCallersConnectionCloseIsHeeded(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	p := planFor(o.URL() + "/ok")
 	p.Requests[0].Headers = []plan.Header{{Name: "Connection", Value: "close"}}
-	s := newSender(t, p, nil)
+	s := e.newSender(t, p, nil)
 	for slot := range int64(10) {
 		if got := send(t, s, slot); got.Error != outcome.NoError || got.Connection == nil {
 			t.Errorf("slot %d = %v (%s) on %+v, want a response on a new connection", slot, got.Error, got.Message, got.Connection)
@@ -257,7 +242,9 @@ func TestTheCallersConnectionCloseIsHeeded(t *testing.T) {
 }
 
 // A call's end ends a slot wherever it is, with the class of its cause.
-func TestTheCauseIsTheClass(t *testing.T) {
+func TestTheCauseIsTheClass(t *testing.T) { onEach(t, testTheCauseIsTheClass) }
+
+func testTheCauseIsTheClass(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
 	held, caPEM := startStubborn(t, target.AcceptHold, true)
@@ -284,7 +271,7 @@ func TestTheCauseIsTheClass(t *testing.T) {
 				t.Parallel()
 				p := planFor(where.url)
 				p.HTTP.TLS.CAPEM = caPEM
-				s := newSender(t, p, silent)
+				s := e.newSender(t, p, silent)
 				ctx, cancel := context.WithCancelCause(t.Context())
 				if where.after == 0 {
 					cancel(cause)
@@ -338,47 +325,21 @@ func greeter(t *testing.T, greeting string) (address string) {
 	return l.Addr().String()
 }
 
-func TestServersThatSpeakFirst(t *testing.T) {
+func TestServersThatSpeakFirst(t *testing.T) { onEach(t, testServersThatSpeakFirst) }
+
+func testServersThatSpeakFirst(t *testing.T, e engine) {
 	t.Parallel()
 	for _, greeting := range []string{"220 mail.example ESMTP\r\n", "SSH-2.0-OpenSSH_9.9\r\n"} {
 		t.Run(greeting, func(t *testing.T) {
 			t.Parallel()
 			p := planFor("http://" + greeter(t, greeting) + "/")
 			p.Requests[0].Timeout = 2 * time.Second
-			s := newSender(t, p, nil)
+			s := e.newSender(t, p, nil)
 			for slot := range int64(50) {
 				if got := send(t, s, slot); got.Error != outcome.ProtoMalformed || got.Message == "" {
 					t.Fatalf("slot %d = %v (%s), want PROTO_MALFORMED", slot, got.Error, got.Message)
 				}
 			}
 		})
-	}
-}
-
-// The same, but the greeting is there before the request is begun: net/http ends such a connection as an idle one.
-func TestServersThatSpokeBeforeTheRequest(t *testing.T) {
-	t.Parallel()
-	p := planFor("http://" + greeter(t, "220 mail.example ESMTP\r\n") + "/")
-	s := newSender(t, p, nil)
-	to := originOf(s.client.requests[0].url)
-	c, err := s.client.open(t.Context(), to, &attempt{client: s.client, outcome: &outcome.Outcome{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for begin := time.Now(); c.wire.received.Load() == 0; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 5*time.Second {
-			t.Fatal("no greeting came in 5s")
-		}
-	}
-	got := outcome.Outcome{}
-	a := &attempt{client: s.client, outcome: &got}
-	h := &hop{method: "GET", url: s.client.requests[0].url, header: s.client.requests[0].header}
-	_, _, err = a.exchange(t.Context(), c, h)
-	c.close()
-	if err == nil {
-		t.Fatalf("exchange = %+v, want an error", got)
-	}
-	if a.fail(t.Context(), err); got.Error != outcome.ProtoMalformed {
-		t.Errorf("class = %v (%s), want PROTO_MALFORMED", got.Error, got.Message)
 	}
 }

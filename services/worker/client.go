@@ -1,0 +1,31 @@
+package worker
+
+import (
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/http1"
+	"github.com/fanout-load/fanout/services/worker/internal/httpstd"
+)
+
+// client makes the HTTP client of a call: of the engine that the plan asks for. Its owner closes it after the senders.
+func (w *Worker) client(j *job) (client interface{ Close() }, newSender func() engine.Sender, err error) {
+	userAgent := "fanout/" + w.config.Version
+	if j.work.Plan.HTTP.Engine == plan.EngineStd {
+		std, err := httpstd.New(j.work.Plan, httpstd.Config{
+			RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return std, func() engine.Sender { return std.Sender() }, nil
+	}
+	config := http1.Config{RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start}
+	if j.key.shard == "" { // a run always starts with new connections
+		config.Pool = &w.pool
+	}
+	own, err := http1.New(j.work.Plan, config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return own, func() engine.Sender { return own.Sender() }, nil
+}

@@ -1,0 +1,254 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+	"github.com/fanout-load/fanout/services/worker/internal/request"
+)
+
+// exchange is one slot on its way: a request and its response on a connection, for each hop. It is part of its sender.
+type exchange struct {
+	client  *Client
+	outcome *outcome.Outcome
+	sent    time.Duration // on the run's clock
+	due     time.Duration // deadline of the slot, from epoch
+	at      time.Duration // when the last thing happened, on the run's clock
+
+	// Of the hop that goes on.
+	conn    *conn
+	isHead  bool
+	isFinal bool // the response is the slot's, and not a redirect that is followed
+	phase   errclass.Phase
+	rest    *writing // nil: the request was written in one go
+	read    int      // bytes of heads so far
+	full    bool     // the head is too long
+	head    head
+	kept    *outcome.Body // nil: the body is dropped
+}
+
+// begin begins a hop.
+func (x *exchange) begin(c *conn, r *rendered) {
+	x.conn, x.isHead, x.isFinal = c, r.isHead, true
+	x.rest, x.read, x.full, x.head, x.kept = nil, 0, false, head{}, nil
+	x.outcome.FirstByte = 0
+}
+
+// carry writes the request, the first bytes of which are its head, and reads the response. It returns the hop that follows, if
+// one does, and whether the connection can carry another request.
+func (x *exchange) carry(r *rendered, out []byte, head int) (next *rendered, reusable bool, err error) {
+	written, err := x.write(out)
+	x.at = x.client.now()
+	if err == nil {
+		x.outcome.FirstByte = max(x.at-x.sent, 1)
+		next, err = x.answer(r)
+	}
+	rest, reusable, err := x.settle(err)
+	x.outcome.SentBytes += int64(max(written+rest-head, 0))
+	return next, reusable && err == nil && x.isReusable(), err
+}
+
+// answer reads the response.
+func (x *exchange) answer(r *rendered) (next *rendered, err error) {
+	if x.firstByteTimeout() > 0 {
+		x.conn.line.until(x.due)
+	}
+	if err := x.final(); err != nil {
+		return nil, err
+	}
+	x.phase = errclass.Body
+	x.outcome.Status = int32(x.head.status)
+	if next, err = x.follow(r); err != nil {
+		return nil, err
+	}
+	x.conn.head += x.head.size
+	if x.head.status == http.StatusSwitchingProtocols {
+		return next, nil // what follows is another protocol's, and no body
+	}
+	if x.isFinal && x.client.plan.Outcomes.BodyBytes > 0 {
+		x.kept = &outcome.Body{}
+		x.outcome.Body = x.kept
+	}
+	return next, x.body()
+}
+
+// isReusable reports whether another request can follow the response.
+func (x *exchange) isReusable() bool {
+	return !x.head.close && x.head.status >= 200 && len(x.conn.received()) == 0
+}
+
+// follow looks at what of the head only some plans need: the hop to which a redirect leads, and the headers that are asked
+// for.
+func (x *exchange) follow(r *rendered) (*rendered, error) {
+	redirects := int(x.outcome.Redirects) < x.client.plan.HTTP.MaxRedirects && request.IsRedirect(x.head.status)
+	if !redirects && len(x.client.plan.Outcomes.Headers) == 0 {
+		return nil, nil
+	}
+	response, err := readResponse(x.conn.received()[:x.head.size], x.isHead)
+	if err != nil {
+		return nil, errMalformed // what parses plainly parses there
+	}
+	if redirects {
+		hop, err := r.hop.Next(x.head.status, response.Header.Get("Location"))
+		if err != nil {
+			return nil, err
+		}
+		if hop != nil {
+			x.isFinal = false
+			return render(hop)
+		}
+	}
+	x.outcome.Headers = x.client.headers(response.Header)
+	return nil, nil
+}
+
+// errFull says that a response's head is longer than it may be.
+var errFull = errors.New("the response's head is too long")
+
+// more waits for more bytes of the response.
+func (x *exchange) more() error {
+	err := x.conn.fill()
+	x.at = x.client.now()
+	return err
+}
+
+// final reads heads until the final one, which stays where it is.
+func (x *exchange) final() error {
+	x.phase = errclass.Head
+	for {
+		if err := x.nextHead(); err != nil {
+			return err
+		}
+		if x.head.status >= 200 || x.head.status < 100 || x.head.status == http.StatusSwitchingProtocols {
+			return nil
+		}
+		x.conn.head += x.head.size
+	}
+}
+
+// nextHead reads the next head, interim or final. It stays where it is.
+func (x *exchange) nextHead() error {
+	c := x.conn
+	if parseHead(c.received(), x.isHead, &x.head) == complete {
+		return x.countHead()
+	}
+	for searched, checks := 0, 0; ; {
+		b := c.received()
+		if end := headEnd(b, searched); end > 0 {
+			x.head.size = end
+			if err := x.countHead(); err != nil {
+				return err
+			}
+			if parseHead(b[:end], x.isHead, &x.head) == complete {
+				return nil
+			}
+			return parseOdd(b[:end], x.isHead, &x.head)
+		}
+		if x.read+len(b) >= maxHead {
+			x.full = true
+			return errFull
+		}
+		// A head that cannot become one is not waited for. Checking costs as much as parsing, so a target that drips does
+		// not get it more often than this.
+		if checks < 100 {
+			checks++
+			if isHopeless(b, x.isHead) {
+				return errMalformed
+			}
+		}
+		searched = max(len(b)-2, 0)
+		if err := x.more(); err != nil {
+			return err
+		}
+	}
+}
+
+// countHead bounds the heads of a response together: interim ones may come without end.
+func (x *exchange) countHead() error {
+	if x.read += x.head.size; x.read > maxHead {
+		x.full = true
+		return errFull
+	}
+	return nil
+}
+
+// body reads the response's body, and keeps of it what the plan asks for.
+func (x *exchange) body() error {
+	x.phase = errclass.Body
+	switch {
+	case x.head.chunked:
+		return x.chunks()
+	case x.head.length == toEnd:
+		return x.toEnd()
+	default:
+		return x.data(x.head.length)
+	}
+}
+
+// data takes the next n bytes as the body's.
+func (x *exchange) data(n int64) error {
+	c := x.conn
+	here := min(int64(len(c.received())), n)
+	x.take(c.in[c.head : c.head+int(here)])
+	c.head += int(here)
+	if n -= here; n == 0 {
+		return nil
+	}
+	c.head, c.tail = 0, 0
+	buffer := c.in
+	if n > int64(len(buffer)) {
+		pooled := x.client.buffers.Get().(*[]byte)
+		defer x.client.buffers.Put(pooled)
+		buffer = *pooled
+	}
+	for n > 0 {
+		// No more than the body, so that nothing of what follows it gets lost.
+		got, err := c.net.Read(buffer[:min(int64(len(buffer)), n)])
+		x.at = x.client.now()
+		x.take(buffer[:got])
+		n -= int64(got)
+		if err != nil && n > 0 {
+			return unexpected(err)
+		}
+	}
+	return nil
+}
+
+// toEnd takes all that comes until the connection ends as the body's.
+func (x *exchange) toEnd() error {
+	c := x.conn
+	x.take(c.received())
+	c.head, c.tail = 0, 0
+	pooled := x.client.buffers.Get().(*[]byte)
+	defer x.client.buffers.Put(pooled)
+	for {
+		n, err := c.net.Read(*pooled)
+		x.at = x.client.now()
+		x.take((*pooled)[:n])
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// take counts bytes of the body, and keeps those that are asked for.
+func (x *exchange) take(b []byte) {
+	if !x.isFinal {
+		return
+	}
+	x.outcome.ReceivedBytes += int64(len(b))
+	if x.kept == nil {
+		return
+	}
+	if room := x.client.plan.Outcomes.BodyBytes - len(x.kept.Bytes); len(b) > room {
+		b, x.kept.Truncated = b[:room], true
+	}
+	x.kept.Bytes = append(x.kept.Bytes, b...)
+}

@@ -1,0 +1,171 @@
+package http1
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/connect"
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+)
+
+// Sender sends one slot's request at a time. It keeps the connection it used last, so that a sender of a plan with one
+// origin shares nothing with the others.
+type Sender struct {
+	client  *Client
+	held    *conn
+	busy    bool // a slot is being sent; found so at the start of the next, it was left by a panic
+	scratch []byte
+	x       exchange
+}
+
+// Sender makes a sender.
+func (c *Client) Sender() *Sender { return &Sender{client: c} }
+
+// Close gives the sender's connection to the others of its call.
+func (s *Sender) Close() {
+	switch {
+	case s.held == nil:
+	case s.busy:
+		s.drop()
+	default:
+		s.client.idle.put(s.held)
+		s.held = nil
+	}
+}
+
+func (s *Sender) drop() {
+	s.held.close()
+	s.held = nil
+}
+
+// Send implements engine.Sender.
+func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
+	if s.busy && s.held != nil {
+		s.drop()
+	}
+	s.busy = true
+	sent := o.Due + o.Lateness
+	s.x = exchange{client: s.client, outcome: o, sent: sent, at: sent}
+	s.x.due = s.client.offset + sent + s.client.plan.Requests[o.Request].Timeout
+	for r := s.client.requests[o.Request]; r != nil; {
+		var failure *errclass.Failure
+		if r, failure = s.hop(ctx, r); failure != nil {
+			s.fail(ctx, failure)
+			break
+		}
+		if r != nil {
+			o.Redirects++
+		}
+	}
+	o.Service = s.x.at - sent
+	s.busy = false
+}
+
+// fail notes what failed as the slot's outcome.
+func (s *Sender) fail(ctx context.Context, f *errclass.Failure) {
+	o := s.x.outcome
+	if cause := context.Cause(ctx); cause != nil {
+		f.Cause = cause
+	}
+	f.Redirect = o.Redirects > 0
+	o.Error = f.Class()
+	o.Message = f.Message(o.Error)
+	s.x.at = s.client.now()
+}
+
+// hop carries out one hop; it returns the one that follows, or nil when the outcome is there.
+func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Failure) {
+	x := &s.x
+	if ctx.Err() != nil || x.client.offset+x.at >= x.due {
+		return nil, &errclass.Failure{Err: errclass.ErrTimeout, Cause: errclass.ErrTimeout, Phase: errclass.Between}
+	}
+	if failure := s.connect(ctx, r.origin); failure != nil {
+		return nil, failure
+	}
+	x.begin(s.held, r)
+	reused := s.held.carried > 0
+	s.held.carried++
+	out, head := s.encode(r)
+	next, reusable, err := x.carry(r, out, head)
+	if err != nil {
+		s.drop()
+		return nil, &errclass.Failure{Err: err, Phase: x.phase, Reused: reused, Chunked: x.head.chunked, HeadFull: x.full}
+	}
+	if !reusable || s.isSpent() {
+		s.drop()
+	} else {
+		s.held.rested = x.client.offset + x.at
+	}
+	return next, nil
+}
+
+// isSpent reports whether the connection has carried as many requests as it may.
+func (s *Sender) isSpent() bool {
+	limit := s.client.plan.HTTP.RequestsPerConnection
+	return limit > 0 && s.held.carried >= limit
+}
+
+// encode is the bytes of the hop for this slot, and the length of their head. They are valid until the next hop.
+func (s *Sender) encode(r *rendered) (out []byte, head int) {
+	out, head = r.bytes, r.head
+	if s.isSpent() {
+		out, head = r.last, r.lastHead
+	}
+	if !s.client.plan.HTTP.SlotHeader {
+		return out, head
+	}
+	s.scratch = withSlot(s.scratch[:0], out, head, s.x.outcome.Slot)
+	return s.scratch, head + len(s.scratch) - len(out)
+}
+
+// connect makes the sender hold a connection to the origin: the one that it holds, an idle one of its call or of an earlier
+// one, or a new one.
+func (s *Sender) connect(ctx context.Context, o connect.Origin) *errclass.Failure {
+	now := s.client.offset + s.x.at
+	if s.held != nil && s.held.origin != o {
+		s.client.idle.put(s.held)
+		s.held = nil
+	}
+	if s.held != nil {
+		if s.held.isAlive(now) {
+			return nil
+		}
+		s.drop()
+	}
+	if !s.client.fresh {
+		if s.held = s.client.idle.take(o); s.held != nil {
+			return nil
+		}
+	}
+	if s.held = s.client.config.Pool.take(key{o, s.client.plan.HTTP.TLS}); s.held != nil {
+		s.held.line.watch(ctx)
+		return nil
+	}
+	opened, failure := s.client.open(ctx, o, s.x.due)
+	if failure != nil {
+		return failure
+	}
+	s.held, s.x.outcome.Connection = opened, opened.opened
+	return nil
+}
+
+// headers is those of the response's headers that the plan asks for, by name.
+func (c *Client) headers(header http.Header) []outcome.Header {
+	asked := c.plan.Outcomes.Headers
+	var names []string
+	for name := range header {
+		if slices.Contains(asked, "*") || slices.Contains(asked, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var kept []outcome.Header
+	for _, name := range names {
+		for _, value := range header[name] {
+			kept = append(kept, outcome.Header{Name: name, Value: value})
+		}
+	}
+	return kept
+}

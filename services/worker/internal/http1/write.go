@@ -1,0 +1,126 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+)
+
+// longRequest is from when on a request is written while the response may already come.
+const longRequest = 16 << 10
+
+// write writes the request and waits for the first bytes of the response. It returns how much of it has been written for
+// certain; where that is not all, x.rest knows the rest.
+func (x *exchange) write(out []byte) (written int, err error) {
+	x.phase = errclass.Write
+	x.conn.line.until(x.due)
+	switch {
+	case x.conn.isRaw && x.conn.carried > 1: // on a new connection an end may be there already, and would not wake us
+		return x.converse(out)
+	case len(out) > longRequest:
+		return 0, x.writeOn(out)
+	}
+	if written, err = x.conn.net.Write(out); err != nil {
+		return written, err
+	}
+	x.wrote()
+	x.phase = errclass.Wait
+	return written, x.conn.fill()
+}
+
+// converse writes and waits in one go.
+func (x *exchange) converse(out []byte) (written int, err error) {
+	c := x.conn
+	if x.firstByteTimeout() > 0 {
+		x.wrote() // will be true in microseconds, or is of no matter
+	}
+	left, in := out, c.room()
+	for {
+		var n int
+		n, left, err = c.line.raw.converse(left, in)
+		c.tail += n
+		switch {
+		case err == nil && len(left) > 0: // the kernel took a part
+			c.line.until(x.due)
+			return len(out) - len(left), x.writeOn(left)
+		case len(left) == 0:
+			x.phase = errclass.Wait
+		}
+		if err == nil || n > 0 || !c.line.again(err) {
+			return len(out) - len(left), err
+		}
+	}
+}
+
+func (x *exchange) firstByteTimeout() time.Duration { return x.client.plan.HTTP.FirstByteTimeout }
+
+// wrote starts the timeout of the first byte.
+func (x *exchange) wrote() {
+	if limit := x.firstByteTimeout(); limit > 0 {
+		x.conn.line.until(min(x.due, time.Since(epoch)+limit))
+	}
+}
+
+// writing is a request that is being written while its response is awaited: a target may answer before it has read all, and
+// stop reading.
+type writing struct {
+	done    chan struct{}
+	written int
+	err     error
+}
+
+// writeOn writes out in a goroutine, which settle waits for, and waits for the first bytes of the response.
+func (x *exchange) writeOn(out []byte) error {
+	w := &writing{done: make(chan struct{})}
+	x.rest = w
+	go func() {
+		defer close(w.done)
+		if w.written, w.err = x.conn.net.Write(out); w.err == nil {
+			x.wrote()
+		}
+	}()
+	return x.conn.fill()
+}
+
+// lastBytes is how long the writing may take to end after its response has ended: the target has read all, mostly, and its
+// answer was only faster than the writer's goroutine. As long as net/http gives it.
+const lastBytes = 50 * time.Millisecond
+
+// isOver reports whether all was written, after that long at most.
+func (w *writing) isOver(patience time.Duration) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+		return w.err == nil
+	case <-timer.C:
+		return false
+	}
+}
+
+// settle ends the writing of the request; err is how the exchange ended. It returns the error that counts, how much was
+// written here, and whether the connection can carry another request for all that the writing says.
+func (x *exchange) settle(err error) (written int, reusable bool, counts error) {
+	w := x.rest
+	if w == nil {
+		return 0, true, err
+	}
+	patience := lastBytes
+	if err != nil {
+		patience = 0
+	}
+	over := w.isOver(patience)
+	if !over {
+		_ = x.conn.net.Close() // or the target would have to read on before anyone can go on
+	}
+	<-w.done
+	if err != nil && x.phase == errclass.Write && over {
+		x.phase = errclass.Wait
+	}
+	if err != nil && w.err != nil && x.phase == errclass.Write && errors.Is(err, io.EOF) {
+		err = w.err // a reset is told once, to the one of the two that meets it first
+	}
+	return w.written, over, err
+}
