@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -187,8 +188,16 @@ type recordingStream struct {
 }
 
 func (s *recordingStream) Send(m *fanoutv1.FanOutResponse) error {
+	encoded, err := proto.Marshal(m) // rows are known only to who decodes the message
+	if err != nil {
+		return err
+	}
+	var sent fanoutv1.FanOutResponse
+	if err := proto.Unmarshal(encoded, &sent); err != nil {
+		return err
+	}
 	s.worker.mu.Lock()
-	s.worker.outcomes = append(s.worker.outcomes, m.GetOutcomes().GetOutcomes()...)
+	s.worker.outcomes = append(s.worker.outcomes, sent.GetOutcomes().GetOutcomes()...)
 	s.worker.mu.Unlock()
 	return s.stream.Send(m)
 }

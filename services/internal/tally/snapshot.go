@@ -59,6 +59,18 @@ type Latency struct {
 
 // Snapshot is the tally as it is now, with the histograms' buckets if buckets is set.
 func (t *Tally) Snapshot(buckets bool) *Snapshot {
+	s := t.Figures(buckets)
+	if len(t.Groups) > 0 {
+		s.Groups = make(map[string]*Snapshot, len(t.Groups))
+		for name, g := range t.Groups {
+			s.Groups[name] = g.Figures(buckets)
+		}
+	}
+	return s
+}
+
+// Figures is the snapshot without groups.
+func (t *Tally) Figures(buckets bool) *Snapshot {
 	s := &Snapshot{
 		Counts:        t.Counts,
 		ByStatus:      maps.Clone(t.ByStatus),
@@ -84,12 +96,6 @@ func (t *Tally) Snapshot(buckets bool) *Snapshot {
 		}
 	}
 	slices.SortStableFunc(s.NotSent, func(a, b ReasonCount) int { return cmp.Compare(b.Count, a.Count) })
-	if len(t.Groups) > 0 {
-		s.Groups = make(map[string]*Snapshot, len(t.Groups))
-		for name, g := range t.Groups {
-			s.Groups[name] = g.Snapshot(buckets)
-		}
-	}
 	return s
 }
 

@@ -31,12 +31,16 @@ func OutcomeProto(o *outcome.Outcome) *fanoutv1.Outcome {
 		pb.Connection = connectionProto(o.Connection)
 	}
 	for _, h := range o.Headers {
-		pb.Headers = append(pb.Headers, &fanoutv1.Header{Name: text(h.Name), Value: text(h.Value)})
+		pb.Headers = append(pb.Headers, headerProto(h))
 	}
 	if o.Body != nil {
 		pb.Body = bodyProto(o.Body)
 	}
 	return pb
+}
+
+func headerProto(h outcome.Header) *fanoutv1.Header {
+	return &fanoutv1.Header{Name: text(h.Name), Value: text(h.Value)}
 }
 
 func connectionProto(c *outcome.Connection) *fanoutv1.Connection {
@@ -100,13 +104,7 @@ func Outcome(pb *fanoutv1.Outcome) outcome.Outcome {
 		o.NotSent = reason(r)
 	}
 	if c := pb.GetConnection(); c != nil {
-		o.Connection = &outcome.Connection{
-			Peer:     c.GetPeerAddress(),
-			Protocol: c.GetProtocol(),
-			DNS:      nanos(c.GetDnsNanos()),
-			Dial:     nanos(c.GetDialNanos()),
-			TLS:      nanos(c.GetTlsNanos()),
-		}
+		o.Connection = connection(c)
 	}
 	for _, h := range pb.GetHeaders() {
 		o.Headers = append(o.Headers, outcome.Header{Name: h.GetName(), Value: h.GetValue()})
@@ -115,6 +113,16 @@ func Outcome(pb *fanoutv1.Outcome) outcome.Outcome {
 		o.Body = &outcome.Body{Bytes: content(b), Truncated: b.GetTruncated()}
 	}
 	return o
+}
+
+func connection(c *fanoutv1.Connection) *outcome.Connection {
+	return &outcome.Connection{
+		Peer:     c.GetPeerAddress(),
+		Protocol: c.GetProtocol(),
+		DNS:      nanos(c.GetDnsNanos()),
+		Dial:     nanos(c.GetDialNanos()),
+		TLS:      nanos(c.GetTlsNanos()),
+	}
 }
 
 // content is a body's bytes, as text or as data.

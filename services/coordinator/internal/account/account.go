@@ -21,7 +21,8 @@ type Account struct {
 	sequence int64
 	gap      bool         // messages are missing since the newest tally
 	base     *tally.Tally // the newest tally
-	tail     *tally.Tally // the outcomes since
+	tail     tally.Cells  // the outcomes since
+	tailLen  int64        // how many they are
 	rows     int64        // received in all
 	seconds  seconds
 
@@ -36,7 +37,7 @@ type Account struct {
 // New makes the account of a shard that was granted so many slots (schedule.Unbounded without end) of requests in these
 // groups.
 func New(granted int64, groups []string) *Account {
-	return &Account{granted: granted, groups: groups, base: new(tally.Tally), tail: new(tally.Tally)}
+	return &Account{granted: granted, groups: groups, base: new(tally.Tally)}
 }
 
 // Outcomes adds a batch.
@@ -54,9 +55,8 @@ func (a *Account) Outcomes(sequence int64, rows []outcome.Outcome) {
 			a.fault("slot %d has request %d, which the plan has not", o.Slot, o.Request)
 			continue
 		}
-		a.tail.Add(o, a.groups[o.Request])
-		a.tail.Records++
-		a.seconds.add(o)
+		a.tail.Add(o, a.groups[o.Request], a.seconds.of(o))
+		a.tailLen++
 	}
 	if settled := a.settled(); settled > a.granted {
 		a.fault("message %d makes %d outcomes of %d slots that were granted", sequence, settled, a.granted)
@@ -74,10 +74,10 @@ func (a *Account) Tally(sequence int64, s *tally.Snapshot) {
 		return
 	}
 	a.check(sequence, t)
-	a.base, a.tail, a.gap = t, new(tally.Tally), false
-	if err := a.seconds.replace(s.Seconds); err != nil {
+	if err := a.seconds.replace(s.Seconds, &a.tail); err != nil {
 		a.fault("message %d: %v", sequence, err)
 	}
+	a.base, a.tail, a.tailLen, a.gap = t, tally.Cells{}, 0, false
 }
 
 // Started notes the stream's first message.
@@ -99,7 +99,7 @@ func (a *Account) Finished(sequence int64, s *tally.Snapshot) {
 		a.unknown = max(a.base.Counts.InFlight, 0)
 	}
 	a.finished = true
-	a.seconds.end()
+	a.seconds.end(&a.tail)
 }
 
 // Complete reports whether the account is complete.
@@ -121,7 +121,7 @@ func (a *Account) Lose(inFlight int64) {
 		a.unknown = inFlight
 	}
 	a.lost = true
-	a.seconds.end()
+	a.seconds.end(&a.tail)
 }
 
 // GiveUp says that the shard never started: all its slots are not sent. What is lost stays lost.
@@ -129,11 +129,11 @@ func (a *Account) GiveUp(reason outcome.Reason) {
 	if a.lost {
 		return
 	}
-	a.base, a.tail, a.finished = new(tally.Tally), new(tally.Tally), true
+	a.base, a.tail, a.tailLen, a.finished = new(tally.Tally), tally.Cells{}, 0, true
 	if a.granted != schedule.Unbounded {
 		a.base.AddNotSent(reason, a.granted)
 	}
-	a.seconds.end()
+	a.seconds.end(&a.tail)
 }
 
 // Current is the account as it is: a copy of the caller's own.
@@ -141,7 +141,7 @@ func (a *Account) Current() *tally.Tally {
 	t := a.base.Clone()
 	inFlight := t.Counts.InFlight
 	t.Counts = tally.Counts{Responses: t.Counts.Responses, Errors: t.Counts.Errors, NotSent: t.Counts.NotSent}
-	t.Merge(a.tail)
+	a.tail.SumInto(t)
 	t.Records = a.rows
 	settled := t.Counts.Settled()
 	switch {
@@ -161,7 +161,7 @@ func (a *Account) Current() *tally.Tally {
 // Granted is the number of slots of the shard, or schedule.Unbounded.
 func (a *Account) Granted() int64 { return a.granted }
 
-func (a *Account) settled() int64 { return a.base.Counts.Settled() + a.tail.Counts.Settled() }
+func (a *Account) settled() int64 { return a.base.Counts.Settled() + a.tailLen }
 
 // follows reports whether the message is new, and notes a gap before it. Nothing follows the final tally.
 func (a *Account) follows(sequence int64) bool {

@@ -13,36 +13,22 @@ import (
 // A tally has every second that may still change, whole, and one at least once the run has begun. So a second that it no
 // longer has is over for good, and so is every second before its first.
 type seconds struct {
-	open  map[int64]*cell // seconds that may still change
+	open  map[int64]*tally.Tally // seconds that may still change, as the newest tally has them
 	over  map[int64]*tally.Tally
 	first int64 // seconds before it are over
 }
 
-// cell is a second: what the newest tally says of it, and the outcomes since.
-type cell struct{ base, tail *tally.Tally }
-
 // maxSecond bounds the seconds that are believed: a load, its grace and a timeout take 24 h each at most.
 const maxSecond = 3 * 24 * 3600
 
-func (s *seconds) add(o *outcome.Outcome) {
-	if o.NotSent != outcome.Sent {
-		return
-	}
-	if s.open == nil {
-		s.open = make(map[int64]*cell)
-	}
-	second := min(o.Second(), maxSecond)
-	c := s.open[second]
-	if c == nil {
-		c = &cell{base: new(tally.Tally), tail: new(tally.Tally)}
-		s.open[second] = c
-	}
-	c.tail.Add(o, "")
+// of is the second in which an outcome counts.
+func (s *seconds) of(o *outcome.Outcome) int64 {
+	return min(max(o.Second(), s.first), maxSecond)
 }
 
-// replace takes the seconds of a new tally.
-func (s *seconds) replace(said []tally.Second) error {
-	open := make(map[int64]*cell, len(said))
+// replace takes the seconds of a new tally; tail is the outcomes that came between the one before and it, which are in it.
+func (s *seconds) replace(said []tally.Second, tail *tally.Cells) error {
+	open := make(map[int64]*tally.Tally, len(said))
 	first := int64(math.MaxInt64)
 	for _, second := range said {
 		if second.Second < s.first || second.Second > maxSecond {
@@ -52,18 +38,20 @@ func (s *seconds) replace(said []tally.Second) error {
 		if err != nil {
 			return fmt.Errorf("second %d is malformed: %w", second.Second, err)
 		}
-		open[second.Second] = &cell{base: t, tail: new(tally.Tally)}
+		open[second.Second] = t
 		first = min(first, second.Second)
 	}
 	var missing error
-	for second, c := range s.open {
-		if open[second] != nil {
-			continue
-		}
-		if c.tail.Counts.Settled() > 0 {
+	for _, second := range tail.Seconds() {
+		if open[second] == nil {
 			missing = fmt.Errorf("second %d has outcomes since the last tally, and is missing", second)
+			s.close(second, tail.Take(second))
 		}
-		s.close(second, c)
+	}
+	for second, t := range s.open {
+		if open[second] == nil {
+			s.close(second, t)
+		}
 	}
 	s.open = open
 	if first != math.MaxInt64 {
@@ -72,20 +60,26 @@ func (s *seconds) replace(said []tally.Second) error {
 	return missing
 }
 
-// end makes every second final.
-func (s *seconds) end() {
-	for second, c := range s.open {
-		s.close(second, c)
+// end makes every second final. tail is the outcomes since the last tally.
+func (s *seconds) end(tail *tally.Cells) {
+	for second, t := range s.open {
+		s.close(second, t)
+	}
+	for _, second := range tail.Seconds() {
+		s.close(second, tail.Cell(second))
 	}
 	s.open, s.first = nil, math.MaxInt64
 }
 
-func (s *seconds) close(second int64, c *cell) {
+// close adds to a second that is over.
+func (s *seconds) close(second int64, t *tally.Tally) {
 	if s.over == nil {
 		s.over = make(map[int64]*tally.Tally)
 	}
-	c.base.Merge(c.tail)
-	s.over[second] = c.base
+	if s.over[second] == nil {
+		s.over[second] = new(tally.Tally)
+	}
+	s.over[second].Merge(t)
 }
 
 // TakeSeconds gives away the figures of the seconds that are over for good and have not been taken yet, and says before which

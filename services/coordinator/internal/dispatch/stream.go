@@ -8,10 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -31,7 +35,7 @@ type Sink interface {
 	Started(sequence int64)
 	Outcomes(sequence int64, rows []outcome.Outcome)
 	Tally(sequence int64, t *tally.Snapshot)
-	Finished(sequence int64, t *tally.Snapshot)
+	Finished(sequence int64, t *tally.Snapshot, effort *run.Effort)
 }
 
 // Stream is one FanOut call.
@@ -57,7 +61,7 @@ func (w *Worker) Open(ctx context.Context, p *plan.Plan, shard Shard, sink Sink)
 	}
 	go func() {
 		defer close(s.done)
-		s.err = s.run(ctx, w.client, request, sink)
+		s.err = s.run(ctx, w.conn, request, sink)
 	}()
 	return s
 }
@@ -71,17 +75,29 @@ func (s *Stream) Done() <-chan struct{} { return s.done }
 // Err is why the stream ended without finished; nil after finished. It is to be read after Done.
 func (s *Stream) Err() error { return s.err }
 
-func (s *Stream) run(ctx context.Context, client fanoutv1.WorkerServiceClient, request *fanoutv1.FanOutRequest, sink Sink) error {
+// fanOut is the description of the call, for a stream whose messages are taken as bytes.
+var fanOut = &fanoutv1.WorkerService_ServiceDesc.Streams[0]
+
+func (s *Stream) run(ctx context.Context, conn *grpc.ClientConn, request *fanoutv1.FanOutRequest, sink Sink) error {
 	ctx, giveUp := context.WithCancel(ctx) // also a worker whose messages make no sense has to hear that nobody listens
 	defer giveUp()
-	stream, err := client.FanOut(ctx, request)
-	if err != nil {
+	stream, err := conn.NewStream(ctx, fanOut, fanoutv1.WorkerService_FanOut_FullMethodName)
+	if err == nil {
+		err = stream.SendMsg(request)
+	}
+	if err == nil {
+		err = stream.CloseSend()
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // io.EOF: the stream has ended already, and RecvMsg says why
 		return errors.New(rpcerr.Text(err))
 	}
 	finished := false
 	var rows []outcome.Outcome
 	for {
-		message, err := stream.Recv()
+		// A message without fields takes every field as one that it does not know, and keeps its bytes: most are rows,
+		// which package wire reads for a third of what the generated code takes.
+		var message emptypb.Empty
+		err := stream.RecvMsg(&message)
 		switch {
 		case errors.Is(err, io.EOF) && finished:
 			return nil
@@ -92,24 +108,34 @@ func (s *Stream) run(ctx context.Context, client fanoutv1.WorkerServiceClient, r
 		case err != nil:
 			return errors.New(rpcerr.Text(err))
 		}
-		switch event := message.GetEvent().(type) {
+		sequence, read, event, err := wire.ReadResponse(message.ProtoReflect().GetUnknown(), rows[:0])
+		rows = read
+		if err != nil {
+			return fmt.Errorf("it sent what is not a message of its stream: %w", err)
+		}
+		if event == nil {
+			sink.Outcomes(sequence, rows)
+			clear(rows)
+			continue
+		}
+		switch event := event.GetEvent().(type) {
 		case *fanoutv1.FanOutResponse_Started:
-			sink.Started(message.GetSequence())
+			sink.Started(sequence)
 			s.admitted.Do(func() { close(s.started) })
-		case *fanoutv1.FanOutResponse_Outcomes:
+		case *fanoutv1.FanOutResponse_Outcomes: // with something else beside it, of a newer worker
 			rows = rows[:0]
 			for _, o := range event.Outcomes.GetOutcomes() {
 				rows = append(rows, wire.Outcome(o))
 			}
-			sink.Outcomes(message.GetSequence(), rows)
+			sink.Outcomes(sequence, rows)
 			clear(rows)
 		case *fanoutv1.FanOutResponse_Tally:
-			sink.Tally(message.GetSequence(), wire.Snapshot(event.Tally))
+			sink.Tally(sequence, wire.Snapshot(event.Tally))
 		case *fanoutv1.FanOutResponse_Finished:
-			sink.Finished(message.GetSequence(), wire.Snapshot(event.Finished.GetTally()))
+			sink.Finished(sequence, wire.Snapshot(event.Finished.GetTally()), wire.Effort(event.Finished.GetEffort()))
 			finished = true
 		default:
-			return fmt.Errorf("it sent a message of an unknown kind, number %d: is it of another version?", message.GetSequence())
+			return fmt.Errorf("it sent a message of an unknown kind, number %d: is it of another version?", sequence)
 		}
 	}
 }

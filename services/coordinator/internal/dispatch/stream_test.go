@@ -16,6 +16,7 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
@@ -37,7 +38,7 @@ func (r *recorder) Tally(sequence int64, t *tally.Snapshot) {
 	r.note(sequence, fmt.Sprint("tally ", t.Counts.Responses))
 }
 
-func (r *recorder) Finished(sequence int64, t *tally.Snapshot) {
+func (r *recorder) Finished(sequence int64, t *tally.Snapshot, _ *run.Effort) {
 	r.note(sequence, fmt.Sprint("finished ", t.Counts.Responses))
 }
 

@@ -5,6 +5,7 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -25,8 +26,6 @@ const (
 type Progress interface {
 	// Position is how many slots are granted (schedule.Unbounded without end), and how many of them are claimed.
 	Position() (granted, claimed int64)
-	// Finishing reports whether an outcome of the past may still come.
-	Finishing() bool
 }
 
 // Batcher writes the stream of one call. One goroutine uses it: Started, Run, Rest and Finish, in this order.
@@ -39,8 +38,8 @@ type Batcher struct {
 
 	sequence int64
 	lastSent time.Time
-	tally    tally.Tally
-	seconds  seconds
+	book     book
+	rows     wire.Rows
 	spare    []outcome.Outcome // what the queue fills next
 }
 
@@ -95,46 +94,40 @@ func (b *Batcher) await(done, hurry <-chan struct{}) {
 
 // flush sends all that is queued.
 func (b *Batcher) flush() error {
-	b.seconds.observe(time.Since(b.start), b.progress.Finishing())
+	b.book.observe(time.Since(b.start), b.queue.isWaitedFor())
 	rows := b.queue.take(b.spare)
-	defer func() {
-		clear(rows)
-		b.spare = rows
-	}()
-	for rest := rows; len(rest) > 0; {
-		n := fits(rest)
-		if err := b.batch(rest[:n]); err != nil {
-			return err
-		}
-		rest = rest[n:]
-	}
-	return nil
+	err := b.batch(rows)
+	clear(rows)
+	b.spare = rows
+	return err
 }
 
-// fits is how many of the rows go into one message.
-func fits(rows []outcome.Outcome) int {
-	bytes := 0
-	for i := range rows {
-		if bytes += size(&rows[i]); bytes > bulkBytes && i > 0 {
-			return i
-		}
-	}
-	return len(rows)
-}
-
-// batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent.
+// batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent. A message has at most
+// bulkBytes, or one row.
 func (b *Batcher) batch(rows []outcome.Outcome) error {
-	outcomes := make([]*fanoutv1.Outcome, len(rows))
 	for i := range rows {
 		o := &rows[i]
-		b.tally.Add(o, b.groups[o.Request])
-		b.tally.Records++
-		b.seconds.add(o)
-		outcomes[i] = wire.OutcomeProto(o)
+		if b.rows.Len() > 0 && b.rows.Size()+size(o) > bulkBytes {
+			if err := b.sendRows(); err != nil {
+				return err
+			}
+		}
+		b.book.add(o, b.groups[o.Request])
+		b.book.over.Records++
+		b.rows.Append(o)
 	}
-	return b.message(&fanoutv1.FanOutResponse{
-		Event: &fanoutv1.FanOutResponse_Outcomes{Outcomes: &fanoutv1.OutcomeBatch{Outcomes: outcomes}},
-	})
+	if b.rows.Len() == 0 {
+		return nil
+	}
+	return b.sendRows()
+}
+
+// sendRows sends the rows that were appended.
+func (b *Batcher) sendRows() error {
+	b.sequence++
+	err := b.send(b.rows.Response(b.sequence))
+	b.lastSent = time.Now()
+	return err
 }
 
 // checkpoint sends the tally of all that was sent before it.
@@ -145,7 +138,7 @@ func (b *Batcher) checkpoint() error {
 	if err := b.message(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Tally{Tally: b.snapshot()}}); err != nil {
 		return err
 	}
-	b.seconds.drop()
+	b.book.drop()
 	return nil
 }
 
@@ -169,42 +162,45 @@ func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason 
 			return err
 		}
 	}
-	b.tally.AddNotSent(reason, granted-claimed)
-	b.tally.Folded += granted - claimed
+	b.book.over.AddNotSent(reason, granted-claimed)
+	b.book.over.Folded += granted - claimed
 	return nil
 }
 
-// Finish sends the last message.
-func (b *Batcher) Finish() error {
+// Finish sends the last message, with what the call took.
+func (b *Batcher) Finish(effort *run.Effort) error {
 	final := b.snapshot()
-	settled := b.tally.Counts.Settled()
+	settled := final.Counts.Responses + final.Counts.Errors + final.Counts.NotSent
 	final.Counts.Planned, final.Counts.Pending, final.Counts.InFlight = settled, 0, 0
 	return b.message(&fanoutv1.FanOutResponse{
-		Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: final}},
+		Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: final, Effort: wire.EffortProto(effort)}},
 	})
 }
 
 // snapshot is the tally as it is now, with what is pending and in flight.
 func (b *Batcher) snapshot() *fanoutv1.Tally {
-	b.tally.Counts = b.Counts()
-	b.tally.Stalled = b.queue.Stalled()
-	snapshot := b.tally.Snapshot(true)
-	snapshot.Seconds = b.seconds.snapshot(time.Since(b.start))
+	total := b.total()
+	total.Stalled = b.queue.Stalled()
+	snapshot := total.Snapshot(true)
+	snapshot.Seconds = b.book.seconds(time.Since(b.start))
 	return wire.SnapshotProto(snapshot)
 }
 
-// Counts is where the slots of the call are now, as far as the batcher has their outcomes. It is meant for tallies, and for the
-// log of a call whose stream broke.
-func (b *Batcher) Counts() tally.Counts {
-	granted, claimed := b.progress.Position()
-	counts := b.tally.Counts
-	counts.InFlight = max(claimed-counts.Settled(), 0)
-	counts.Pending = granted - claimed
+// Counts is where the slots of the call are now, as far as the batcher has their outcomes. It is meant for the log of a call
+// whose stream broke.
+func (b *Batcher) Counts() tally.Counts { return b.total().Counts }
+
+func (b *Batcher) total() *tally.Tally {
+	granted, begun := b.progress.Position()
+	total := b.book.total()
+	counts := &total.Counts
+	counts.InFlight = max(begun-counts.Settled(), 0)
+	counts.Pending = granted - begun
 	if granted == schedule.Unbounded {
 		counts.Pending = 0
 	}
 	counts.Planned = counts.Settled() + counts.InFlight + counts.Pending
-	return counts
+	return total
 }
 
 func (b *Batcher) message(m *fanoutv1.FanOutResponse) error {

@@ -143,7 +143,7 @@ func TestTallyCoversTheRowsBeforeIt(t *testing.T) {
 			if err := <-l.ended; err != nil {
 				rt.Fatalf("Run() = %v, want no error", err)
 			}
-			if err := l.batcher.Finish(); err != nil {
+			if err := l.batcher.Finish(nil); err != nil {
 				rt.Fatalf("Finish() = %v, want no error", err)
 			}
 			wantAccount(rt, l)

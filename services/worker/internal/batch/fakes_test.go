@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -17,10 +18,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // position is a call that stands where it was put.
 type position struct {
-	mu        sync.Mutex
-	granted   int64
-	claimed   int64
-	finishing bool
+	mu      sync.Mutex
+	granted int64
+	claimed int64
 }
 
 func (p *position) Position() (granted, claimed int64) {
@@ -29,22 +29,10 @@ func (p *position) Position() (granted, claimed int64) {
 	return p.granted, p.claimed
 }
 
-func (p *position) Finishing() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.finishing
-}
-
 func (p *position) claim(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.claimed += n
-}
-
-func (p *position) finish(finishing bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.finishing = finishing
 }
 
 // sent is a message and when it was sent, from the making of its line.
@@ -69,7 +57,15 @@ func (s *stream) send(m *fanoutv1.FanOutResponse) error {
 	if s.breaksAt > 0 && m.GetSequence() >= s.breaksAt {
 		return errBroken
 	}
-	s.messages = append(s.messages, sent{time.Since(s.made), m})
+	encoded, err := proto.Marshal(m) // rows are known only to who decodes the message
+	if err != nil {
+		return err
+	}
+	got := &fanoutv1.FanOutResponse{}
+	if err := proto.Unmarshal(encoded, got); err != nil {
+		return err
+	}
+	s.messages = append(s.messages, sent{time.Since(s.made), got})
 	if s.delay != nil {
 		time.Sleep(s.delay(m.GetSequence()))
 	}

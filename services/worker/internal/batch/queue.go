@@ -85,6 +85,13 @@ func (q *Queue) take(spare []outcome.Outcome) []outcome.Outcome {
 	return rows
 }
 
+// isWaitedFor reports whether a sender waits with an outcome of the past.
+func (q *Queue) isWaitedFor() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting > 0
+}
+
 // Stalled is the time in which at least one sender waited for room.
 func (q *Queue) Stalled() time.Duration {
 	q.mu.Lock()

@@ -161,7 +161,7 @@ func TestStalledStream(t *testing.T) {
 		}
 		l.sleepUntil(11 * time.Second)
 		l.close(t)
-		if err := l.batcher.Finish(); err != nil {
+		if err := l.batcher.Finish(nil); err != nil {
 			t.Errorf("Finish() = %v, want no error", err)
 		}
 		last := tallyOf(l.messages[len(l.messages)-1])

@@ -75,7 +75,7 @@ func TestRest(t *testing.T) {
 						ordinal++
 					}
 				}
-				got := &l.batcher.tally
+				got := l.batcher.book.total()
 				if n := ordinal - tt.claimed; n != tt.rows || got.Records != tt.rows || got.Folded != tt.folded {
 					t.Errorf("rows = %d, and the tally says %d, %d folded, want %d, %d", n, got.Records, got.Folded, tt.rows, tt.folded)
 				}
@@ -116,7 +116,7 @@ func TestFinish(t *testing.T) {
 				if err := l.batcher.Rest(tenASecond(), tt.grants, outcome.NotSentCancelled, time.Now().Add(tt.until)); err != nil {
 					t.Fatalf("Rest() = %v, want no error", err)
 				}
-				if err := l.batcher.Finish(); err != nil {
+				if err := l.batcher.Finish(nil); err != nil {
 					t.Fatalf("Finish() = %v, want no error", err)
 				}
 				first, last := l.messages[0], l.messages[len(l.messages)-1]
@@ -150,10 +150,10 @@ func TestBrokenStreamAroundRun(t *testing.T) {
 	if !errors.Is(err, errBroken) {
 		t.Errorf("Rest() = %v, want %v", err, errBroken)
 	}
-	if err := l.batcher.Finish(); !errors.Is(err, errBroken) {
+	if err := l.batcher.Finish(nil); !errors.Is(err, errBroken) {
 		t.Errorf("Finish() = %v, want %v", err, errBroken)
 	}
-	if got := l.batcher.tally.Counts.NotSent; got != 10 {
+	if got := l.batcher.Counts().NotSent; got != 10 {
 		t.Errorf("Tally() = %d not sent, want 10", got)
 	}
 }

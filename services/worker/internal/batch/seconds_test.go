@@ -75,7 +75,7 @@ func TestSeconds(t *testing.T) {
 				}
 				l.sleepUntil(tt.end - tt.begin)
 				l.close(t)
-				if err := l.batcher.Finish(); err != nil {
+				if err := l.batcher.Finish(nil); err != nil {
 					t.Errorf("Finish() = %v, want no error", err)
 				}
 				if got := saidSeconds(l); !slices.Equal(got, tt.want) {
@@ -84,26 +84,6 @@ func TestSeconds(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A second stays while a sender may hold an outcome of it, and the one that comes late makes it whole.
-func TestSecondWaitsForWhatIsFinishing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := unbounded()
-		l.sleepUntil(900 * ms)
-		l.put(cameAt(900 * ms))
-		l.finish(true) // a slot of 950 ms, whose sender then has to wait
-		l.sleepUntil(2200 * ms)
-		l.put(cameAt(950 * ms))
-		l.finish(false)
-		l.sleepUntil(3200 * ms)
-		l.close(t)
-		want := []string{"0:0", "0:1 1:0", "0:1 1:0", "0:1 1:0 2:0", "0:2 1:0 2:0", "2:0 3:0"}
-		if got := saidSeconds(l); !slices.Equal(got, want) {
-			t.Errorf("seconds of the tallies = %q, want %q", got, want)
-		}
-	})
 }
 
 // A stream that stands still for seconds loses none: what gathers meanwhile is of seconds that are not over for good.
@@ -131,29 +111,34 @@ func TestSecondsOfAStreamThatStandsStill(t *testing.T) {
 }
 
 // An outcome is in the second of its last byte, and slots that were not sent are in none. Only what was over when no sender
-// was finishing is dropped.
-func TestSecondsHaveWhatWasSent(t *testing.T) {
+// waited is dropped; what comes later still is in the first second that is not over.
+func TestBook(t *testing.T) {
 	t.Parallel()
-	var s seconds
-	s.add(&outcome.Outcome{NotSent: outcome.NotSentCancelled, Due: time.Second})
-	s.add(&outcome.Outcome{Status: 200, Due: -time.Second, Service: time.Millisecond})
-	s.add(&outcome.Outcome{Error: outcome.ConnReset, Due: time.Second, Lateness: time.Second / 2, Service: time.Second / 2})
-	var got []string
-	for _, second := range s.snapshot(-time.Second) {
-		c := second.Tally.Counts
-		got = append(got, fmt.Sprintf("%d: %d responses, %d errors, %d not sent", second.Second, c.Responses, c.Errors, c.NotSent))
+	var b book
+	want := func(when string, now time.Duration, want ...string) {
+		t.Helper()
+		var got []string
+		for _, second := range b.seconds(now) {
+			c := second.Tally.Counts
+			got = append(got, fmt.Sprintf("%d: %d responses, %d errors, %d not sent", second.Second, c.Responses, c.Errors, c.NotSent))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("seconds() %s = %q, want %q", when, got, want)
+		}
 	}
-	if want := []string{"0: 1 responses, 0 errors, 0 not sent", "2: 0 responses, 1 errors, 0 not sent"}; !slices.Equal(got, want) {
-		t.Errorf("snapshot() = %q, want %q", got, want)
-	}
-	s.observe(2*time.Second, true)
-	s.drop()
-	if got := len(s.snapshot(-1)); got != 2 {
-		t.Errorf("seconds after a drop while a sender is finishing = %d, want 2", got)
-	}
-	s.observe(2*time.Second, false)
-	s.drop()
-	if got := s.snapshot(-1); len(got) != 1 || got[0].Second != 2 {
-		t.Errorf("seconds after a drop at 2 s = %v, want second 2 alone", got)
+	b.add(&outcome.Outcome{NotSent: outcome.NotSentCancelled, Due: time.Second}, "")
+	b.add(&outcome.Outcome{Status: 200, Due: -time.Second, Service: time.Millisecond}, "")
+	b.add(&outcome.Outcome{Error: outcome.ConnReset, Due: time.Second, Lateness: time.Second / 2, Service: time.Second / 2}, "")
+	want("at first", -1, "0: 1 responses, 0 errors, 0 not sent", "2: 0 responses, 1 errors, 0 not sent")
+	b.observe(2*time.Second, true)
+	b.drop()
+	want("after a drop while a sender waits", -1, "0: 1 responses, 0 errors, 0 not sent", "2: 0 responses, 1 errors, 0 not sent")
+	b.observe(2*time.Second, false)
+	b.drop()
+	want("after a drop", -1, "2: 0 responses, 1 errors, 0 not sent")
+	b.add(&outcome.Outcome{Status: 200, Due: time.Second, Service: time.Millisecond}, "")
+	want("after a late one", 3*time.Second, "2: 1 responses, 1 errors, 0 not sent", "3: 0 responses, 0 errors, 0 not sent")
+	if c := b.total().Counts; c.Responses != 2 || c.Errors != 1 || c.NotSent != 1 {
+		t.Errorf("total() = %v, want 2 responses, 1 error, 1 not sent", c)
 	}
 }

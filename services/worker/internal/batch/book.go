@@ -1,0 +1,61 @@
+package batch
+
+import (
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/tally"
+)
+
+// book is the tally of a call, kept by the second in which an outcome came about.
+//
+// A second is sent whole in each tally until it is over for good, and then dropped for good. It is over for good when a
+// tally has gone out after a moment at which the second had ended, no sender waited with an outcome for room in the queue, and
+// after which the queue was emptied. An outcome whose sender stood still for longer than that counts in the first second that
+// is not over.
+type book struct {
+	over     tally.Tally // outcomes of the seconds that are over for good, and what is no outcome's
+	cells    tally.Cells
+	complete int64 // all outcomes of the seconds before it are in the cells
+	first    int64 // the seconds before it are over for good
+}
+
+// observe is called before the queue is emptied, with the time since the run's start.
+func (b *book) observe(now time.Duration, waiting bool) {
+	if !waiting {
+		b.complete = int64(max(now, 0) / time.Second)
+	}
+}
+
+func (b *book) add(o *outcome.Outcome, group string) {
+	b.cells.Add(o, group, max(o.Second(), b.first))
+}
+
+// total is all outcomes. It is the caller's own.
+func (b *book) total() *tally.Tally {
+	t := b.over.Clone()
+	b.cells.SumInto(t)
+	return t
+}
+
+// seconds is the seconds that are not over for good, with the one that now is in.
+func (b *book) seconds(now time.Duration) []tally.Second {
+	if now >= 0 {
+		b.cells.Cell(max(int64(now/time.Second), b.first))
+	}
+	var all []tally.Second
+	for _, second := range b.cells.Seconds() {
+		all = append(all, tally.Second{Second: second, Tally: b.cells.Cell(second).Figures(true)})
+	}
+	return all
+}
+
+// drop closes the seconds that are over for good. It is called after a tally that had them went out.
+func (b *book) drop() {
+	b.first = b.complete
+	for _, second := range b.cells.Seconds() {
+		if second < b.first {
+			b.over.Merge(b.cells.Take(second))
+		}
+	}
+}
