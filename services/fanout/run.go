@@ -28,6 +28,7 @@ type runFlags struct {
 	name        string
 	labels      []string
 	output      string
+	strict      bool
 }
 
 func newRun(std stdio) *cobra.Command {
@@ -55,6 +56,7 @@ does. Exit codes: 0 passed, 1 error or never started, 2 wrong usage, 3 incomplet
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "", "use the coordinator at `HOST:PORT`")
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the run")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "label of the run as `KEY=VALUE`; may be repeated")
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 3 when the generator limited the run, since its figures describe itself then")
 	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, std, args[0]) }
 	return cmd
@@ -98,7 +100,11 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	if err := f.print(std, final); err != nil {
 		return failure(err)
 	}
-	if code := verdictCode(final); code != exitPassed {
+	code := verdictCode(final)
+	if code == exitPassed && f.strict && final.LimitedBy == run.ByGenerator {
+		code = exitIncomplete
+	}
+	if code != exitPassed {
 		return &exitError{code: code}
 	}
 	return nil

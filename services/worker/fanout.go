@@ -12,12 +12,12 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/wire"
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
-	"github.com/fanout-load/fanout/services/worker/internal/httpstd"
 )
 
 // restBudget is how long a call that was stopped lists the slots that it did not send, each in a row of its own; finished
@@ -35,9 +35,7 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 		return rpcerr.Full("worker", err.Error())
 	}
 	defer w.room.Leave(job.reserved)
-	client, err := httpstd.New(job.work.Plan, httpstd.Config{
-		RunID: job.key.run, UserAgent: "fanout/" + w.config.Version, Dialer: w.config.Dialer,
-	})
+	client, newSender, err := w.client(job)
 	if err != nil {
 		w.config.Log.Error("making the HTTP client", "run_id", job.key.run, "error", err)
 		return rpcerr.Internal()
@@ -45,7 +43,7 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	defer client.Close()
 	queue := batch.NewQueue()
 	call := engine.New(job.work, engine.Config{
-		NewSender: func() engine.Sender { return client.Sender() },
+		NewSender: newSender,
 		Deliver:   queue.Put,
 		Admit:     w.room.TakeSender,
 		Release:   w.room.LeaveSender,
@@ -124,6 +122,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan struct{})
+	work := begin(j.work.Start)
 	go func() {
 		defer close(done)
 		call.Run(running)
@@ -133,7 +132,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		err = batcher.Rest(j.work.Schedule, j.work.Grants, call.NotSent(), j.restUntil(time.Now()))
 	}
 	if err == nil {
-		err = batcher.Finish()
+		err = batcher.Finish(&run.Effort{CPUShare: work.cpuShare(), Senders: call.Senders(), HeldBack: call.HeldBack()})
 	}
 	if err != nil {
 		stop()

@@ -198,6 +198,66 @@ func (Verdict) EnumDescriptor() ([]byte, []int) {
 	return file_fanout_v1_run_proto_rawDescGZIP(), []int{2}
 }
 
+// LimitedBy is what kept a run from being faster, or from sending on time. The bounds: see the values.
+type LimitedBy int32
+
+const (
+	// The run has not ended, or sent nothing.
+	LimitedBy_LIMITED_BY_UNSPECIFIED LimitedBy = 0
+	// The target: the generator had time to spare, and either there was no schedule or no sender was free to keep it.
+	LimitedBy_LIMITED_BY_TARGET LimitedBy = 1
+	// The generator; the figures then describe it rather than the target. One of: a worker's cpu_share is 0.9 or more in a run
+	// of 1 s or more; slots failed for want of files, ports or memory; senders waited for the stream in more than 1% of the
+	// run's time; the 99th percentile of lateness is above 10 ms in an open loop, and at most 1% of its slots were held back by
+	// senders that were all busy.
+	LimitedBy_LIMITED_BY_GENERATOR LimitedBy = 2
+	// The schedule: it was carried out as written.
+	LimitedBy_LIMITED_BY_SCHEDULE LimitedBy = 3
+)
+
+// Enum value maps for LimitedBy.
+var (
+	LimitedBy_name = map[int32]string{
+		0: "LIMITED_BY_UNSPECIFIED",
+		1: "LIMITED_BY_TARGET",
+		2: "LIMITED_BY_GENERATOR",
+		3: "LIMITED_BY_SCHEDULE",
+	}
+	LimitedBy_value = map[string]int32{
+		"LIMITED_BY_UNSPECIFIED": 0,
+		"LIMITED_BY_TARGET":      1,
+		"LIMITED_BY_GENERATOR":   2,
+		"LIMITED_BY_SCHEDULE":    3,
+	}
+)
+
+func (x LimitedBy) Enum() *LimitedBy {
+	p := new(LimitedBy)
+	*p = x
+	return p
+}
+
+func (x LimitedBy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LimitedBy) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_run_proto_enumTypes[3].Descriptor()
+}
+
+func (LimitedBy) Type() protoreflect.EnumType {
+	return &file_fanout_v1_run_proto_enumTypes[3]
+}
+
+func (x LimitedBy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LimitedBy.Descriptor instead.
+func (LimitedBy) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{3}
+}
+
 // WorkerFailureClass is the closed list of why a worker did not finish its shard.
 type WorkerFailureClass int32
 
@@ -243,11 +303,11 @@ func (x WorkerFailureClass) String() string {
 }
 
 func (WorkerFailureClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[3].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[4].Descriptor()
 }
 
 func (WorkerFailureClass) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[3]
+	return &file_fanout_v1_run_proto_enumTypes[4]
 }
 
 func (x WorkerFailureClass) Number() protoreflect.EnumNumber {
@@ -256,7 +316,7 @@ func (x WorkerFailureClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WorkerFailureClass.Descriptor instead.
 func (WorkerFailureClass) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{3}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
 // Run is one plan carried out over the coordinator's workers.
@@ -276,6 +336,8 @@ type Run struct {
 	Verdict Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=fanout.v1.Verdict" json:"verdict,omitempty"`
 	// One sentence on the verdict. Empty for a run that passed and for one that goes on.
 	VerdictReason string `protobuf:"bytes,7,opt,name=verdict_reason,json=verdictReason,proto3" json:"verdict_reason,omitempty"`
+	// What limited the run. Unspecified until the state is ENDED, and for a run that sent nothing.
+	LimitedBy LimitedBy `protobuf:"varint,8,opt,name=limited_by,json=limitedBy,proto3,enum=fanout.v1.LimitedBy" json:"limited_by,omitempty"`
 	// When CreateRun was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The common start of all workers, by the coordinator's wall clock. Absent until all workers have admitted their shard;
@@ -286,7 +348,9 @@ type Run struct {
 	// The outcomes of all workers so far; at the end, the report.
 	Tally *Tally `protobuf:"bytes,12,opt,name=tally,proto3" json:"tally,omitempty"`
 	// What each worker contributed, in the order of the shards.
-	Workers       []*WorkerResult `protobuf:"bytes,13,rep,name=workers,proto3" json:"workers,omitempty"`
+	Workers []*WorkerResult `protobuf:"bytes,13,rep,name=workers,proto3" json:"workers,omitempty"`
+	// One sentence on what limited the run, with the figure that passed its bound. Empty with SCHEDULE, and until the end.
+	LimitedReason string `protobuf:"bytes,14,opt,name=limited_reason,json=limitedReason,proto3" json:"limited_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +434,13 @@ func (x *Run) GetVerdictReason() string {
 	return ""
 }
 
+func (x *Run) GetLimitedBy() LimitedBy {
+	if x != nil {
+		return x.LimitedBy
+	}
+	return LimitedBy_LIMITED_BY_UNSPECIFIED
+}
+
 func (x *Run) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CreateTime
@@ -405,6 +476,13 @@ func (x *Run) GetWorkers() []*WorkerResult {
 	return nil
 }
 
+func (x *Run) GetLimitedReason() string {
+	if x != nil {
+		return x.LimitedReason
+	}
+	return ""
+}
+
 // WorkerResult is one worker's part of a run.
 type WorkerResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -415,7 +493,9 @@ type WorkerResult struct {
 	// The worker's outcomes, without groups and buckets.
 	Tally *Tally `protobuf:"bytes,3,opt,name=tally,proto3" json:"tally,omitempty"`
 	// Why the worker did not finish its shard. Absent: it did, or it still runs.
-	Failure       *WorkerFailure `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure *WorkerFailure `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+	// How much the worker had to do. Absent: it did not finish its shard.
+	Effort        *Effort `protobuf:"bytes,5,opt,name=effort,proto3" json:"effort,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -478,6 +558,78 @@ func (x *WorkerResult) GetFailure() *WorkerFailure {
 	return nil
 }
 
+func (x *WorkerResult) GetEffort() *Effort {
+	if x != nil {
+		return x.Effort
+	}
+	return nil
+}
+
+// Effort is how much a worker had to do for a call.
+type Effort struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CPU time of the worker's process during the call, of all its calls together, as a part of what its cores could give. Range
+	// 0 to 1; 0: the system does not say.
+	CpuShare float64 `protobuf:"fixed64,1,opt,name=cpu_share,json=cpuShare,proto3" json:"cpu_share,omitempty"`
+	// The most senders that the call had at once.
+	SenderCount int64 `protobuf:"varint,2,opt,name=sender_count,json=senderCount,proto3" json:"sender_count,omitempty"`
+	// Slots of an open loop that no sender was free to take when they were due, although the call could have no more senders.
+	HeldBackCount int64 `protobuf:"varint,3,opt,name=held_back_count,json=heldBackCount,proto3" json:"held_back_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Effort) Reset() {
+	*x = Effort{}
+	mi := &file_fanout_v1_run_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Effort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Effort) ProtoMessage() {}
+
+func (x *Effort) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_run_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Effort.ProtoReflect.Descriptor instead.
+func (*Effort) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Effort) GetCpuShare() float64 {
+	if x != nil {
+		return x.CpuShare
+	}
+	return 0
+}
+
+func (x *Effort) GetSenderCount() int64 {
+	if x != nil {
+		return x.SenderCount
+	}
+	return 0
+}
+
+func (x *Effort) GetHeldBackCount() int64 {
+	if x != nil {
+		return x.HeldBackCount
+	}
+	return 0
+}
+
 // WorkerFailure is why a worker did not finish its shard.
 type WorkerFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -491,7 +643,7 @@ type WorkerFailure struct {
 
 func (x *WorkerFailure) Reset() {
 	*x = WorkerFailure{}
-	mi := &file_fanout_v1_run_proto_msgTypes[2]
+	mi := &file_fanout_v1_run_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +655,7 @@ func (x *WorkerFailure) String() string {
 func (*WorkerFailure) ProtoMessage() {}
 
 func (x *WorkerFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_run_proto_msgTypes[2]
+	mi := &file_fanout_v1_run_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +668,7 @@ func (x *WorkerFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerFailure.ProtoReflect.Descriptor instead.
 func (*WorkerFailure) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{2}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *WorkerFailure) GetClass() WorkerFailureClass {
@@ -537,7 +689,7 @@ var File_fanout_v1_run_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x04\n" +
+	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x05\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -545,7 +697,9 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\x04plan\x18\x04 \x01(\v2\x0f.fanout.v1.PlanR\x04plan\x12&\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x10.fanout.v1.StateR\x05state\x12,\n" +
 	"\averdict\x18\x06 \x01(\x0e2\x12.fanout.v1.VerdictR\averdict\x12%\n" +
-	"\x0everdict_reason\x18\a \x01(\tR\rverdictReason\x12;\n" +
+	"\x0everdict_reason\x18\a \x01(\tR\rverdictReason\x123\n" +
+	"\n" +
+	"limited_by\x18\b \x01(\x0e2\x14.fanout.v1.LimitedByR\tlimitedBy\x12;\n" +
 	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x129\n" +
 	"\n" +
@@ -553,16 +707,22 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12&\n" +
 	"\x05tally\x18\f \x01(\v2\x10.fanout.v1.TallyR\x05tally\x121\n" +
-	"\aworkers\x18\r \x03(\v2\x17.fanout.v1.WorkerResultR\aworkers\x1a9\n" +
+	"\aworkers\x18\r \x03(\v2\x17.fanout.v1.WorkerResultR\aworkers\x12%\n" +
+	"\x0elimited_reason\x18\x0e \x01(\tR\rlimitedReason\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd0\x01\n" +
 	"\fWorkerResult\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
 	"instanceId\x12&\n" +
 	"\x05tally\x18\x03 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x122\n" +
-	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure\"^\n" +
+	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure\x12)\n" +
+	"\x06effort\x18\x05 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"p\n" +
+	"\x06Effort\x12\x1b\n" +
+	"\tcpu_share\x18\x01 \x01(\x01R\bcpuShare\x12!\n" +
+	"\fsender_count\x18\x02 \x01(\x03R\vsenderCount\x12&\n" +
+	"\x0fheld_back_count\x18\x03 \x01(\x03R\rheldBackCount\"^\n" +
 	"\rWorkerFailure\x123\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x1d.fanout.v1.WorkerFailureClassR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*J\n" +
@@ -581,7 +741,12 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\x0eVERDICT_PASSED\x10\x01\x12\x12\n" +
 	"\x0eVERDICT_FAILED\x10\x02\x12\x16\n" +
 	"\x12VERDICT_INCOMPLETE\x10\x03\x12\x15\n" +
-	"\x11VERDICT_CANCELLED\x10\x04*\xc8\x01\n" +
+	"\x11VERDICT_CANCELLED\x10\x04*q\n" +
+	"\tLimitedBy\x12\x1a\n" +
+	"\x16LIMITED_BY_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11LIMITED_BY_TARGET\x10\x01\x12\x18\n" +
+	"\x14LIMITED_BY_GENERATOR\x10\x02\x12\x17\n" +
+	"\x13LIMITED_BY_SCHEDULE\x10\x03*\xc8\x01\n" +
 	"\x12WorkerFailureClass\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNSPECIFIED\x10\x00\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNREACHABLE\x10\x01\x12 \n" +
@@ -603,39 +768,43 @@ func file_fanout_v1_run_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_run_proto_rawDescData
 }
 
-var file_fanout_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_fanout_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_fanout_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_fanout_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_fanout_v1_run_proto_goTypes = []any{
 	(RunView)(0),                  // 0: fanout.v1.RunView
 	(State)(0),                    // 1: fanout.v1.State
 	(Verdict)(0),                  // 2: fanout.v1.Verdict
-	(WorkerFailureClass)(0),       // 3: fanout.v1.WorkerFailureClass
-	(*Run)(nil),                   // 4: fanout.v1.Run
-	(*WorkerResult)(nil),          // 5: fanout.v1.WorkerResult
-	(*WorkerFailure)(nil),         // 6: fanout.v1.WorkerFailure
-	nil,                           // 7: fanout.v1.Run.LabelsEntry
-	(*Plan)(nil),                  // 8: fanout.v1.Plan
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Tally)(nil),                 // 10: fanout.v1.Tally
+	(LimitedBy)(0),                // 3: fanout.v1.LimitedBy
+	(WorkerFailureClass)(0),       // 4: fanout.v1.WorkerFailureClass
+	(*Run)(nil),                   // 5: fanout.v1.Run
+	(*WorkerResult)(nil),          // 6: fanout.v1.WorkerResult
+	(*Effort)(nil),                // 7: fanout.v1.Effort
+	(*WorkerFailure)(nil),         // 8: fanout.v1.WorkerFailure
+	nil,                           // 9: fanout.v1.Run.LabelsEntry
+	(*Plan)(nil),                  // 10: fanout.v1.Plan
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Tally)(nil),                 // 12: fanout.v1.Tally
 }
 var file_fanout_v1_run_proto_depIdxs = []int32{
-	7,  // 0: fanout.v1.Run.labels:type_name -> fanout.v1.Run.LabelsEntry
-	8,  // 1: fanout.v1.Run.plan:type_name -> fanout.v1.Plan
+	9,  // 0: fanout.v1.Run.labels:type_name -> fanout.v1.Run.LabelsEntry
+	10, // 1: fanout.v1.Run.plan:type_name -> fanout.v1.Plan
 	1,  // 2: fanout.v1.Run.state:type_name -> fanout.v1.State
 	2,  // 3: fanout.v1.Run.verdict:type_name -> fanout.v1.Verdict
-	9,  // 4: fanout.v1.Run.create_time:type_name -> google.protobuf.Timestamp
-	9,  // 5: fanout.v1.Run.start_time:type_name -> google.protobuf.Timestamp
-	9,  // 6: fanout.v1.Run.end_time:type_name -> google.protobuf.Timestamp
-	10, // 7: fanout.v1.Run.tally:type_name -> fanout.v1.Tally
-	5,  // 8: fanout.v1.Run.workers:type_name -> fanout.v1.WorkerResult
-	10, // 9: fanout.v1.WorkerResult.tally:type_name -> fanout.v1.Tally
-	6,  // 10: fanout.v1.WorkerResult.failure:type_name -> fanout.v1.WorkerFailure
-	3,  // 11: fanout.v1.WorkerFailure.class:type_name -> fanout.v1.WorkerFailureClass
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	3,  // 4: fanout.v1.Run.limited_by:type_name -> fanout.v1.LimitedBy
+	11, // 5: fanout.v1.Run.create_time:type_name -> google.protobuf.Timestamp
+	11, // 6: fanout.v1.Run.start_time:type_name -> google.protobuf.Timestamp
+	11, // 7: fanout.v1.Run.end_time:type_name -> google.protobuf.Timestamp
+	12, // 8: fanout.v1.Run.tally:type_name -> fanout.v1.Tally
+	6,  // 9: fanout.v1.Run.workers:type_name -> fanout.v1.WorkerResult
+	12, // 10: fanout.v1.WorkerResult.tally:type_name -> fanout.v1.Tally
+	8,  // 11: fanout.v1.WorkerResult.failure:type_name -> fanout.v1.WorkerFailure
+	7,  // 12: fanout.v1.WorkerResult.effort:type_name -> fanout.v1.Effort
+	4,  // 13: fanout.v1.WorkerFailure.class:type_name -> fanout.v1.WorkerFailureClass
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_run_proto_init() }
@@ -650,8 +819,8 @@ func file_fanout_v1_run_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_run_proto_rawDesc), len(file_fanout_v1_run_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   4,
+			NumEnums:      5,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -434,7 +434,9 @@ func (x *FanOutStarted) GetCaps() *Caps {
 type FanOutFinished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The final tally. In its counts pending, in_flight and unknown are 0.
-	Tally         *Tally `protobuf:"bytes,1,opt,name=tally,proto3" json:"tally,omitempty"`
+	Tally *Tally `protobuf:"bytes,1,opt,name=tally,proto3" json:"tally,omitempty"`
+	// How much the worker had to do.
+	Effort        *Effort `protobuf:"bytes,2,opt,name=effort,proto3" json:"effort,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -472,6 +474,13 @@ func (*FanOutFinished) Descriptor() ([]byte, []int) {
 func (x *FanOutFinished) GetTally() *Tally {
 	if x != nil {
 		return x.Tally
+	}
+	return nil
+}
+
+func (x *FanOutFinished) GetEffort() *Effort {
+	if x != nil {
+		return x.Effort
 	}
 	return nil
 }
@@ -827,7 +836,7 @@ var File_fanout_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1efanout/v1/worker_service.proto\x12\tfanout.v1\x1a\x17fanout/v1/outcome.proto\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n" +
+	"\x1efanout/v1/worker_service.proto\x12\tfanout.v1\x1a\x17fanout/v1/outcome.proto\x1a\x14fanout/v1/plan.proto\x1a\x13fanout/v1/run.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n" +
 	"\rFanOutRequest\x12#\n" +
 	"\x04plan\x18\x01 \x01(\v2\x0f.fanout.v1.PlanR\x04plan\x12&\n" +
 	"\x05shard\x18\x02 \x01(\v2\x10.fanout.v1.ShardR\x05shard\"\xd2\x01\n" +
@@ -854,9 +863,10 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\rFanOutStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
 	"\aplanned\x18\x02 \x01(\x03R\aplanned\x12#\n" +
-	"\x04caps\x18\x03 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\"8\n" +
+	"\x04caps\x18\x03 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\"c\n" +
 	"\x0eFanOutFinished\x12&\n" +
-	"\x05tally\x18\x01 \x01(\v2\x10.fanout.v1.TallyR\x05tally\"E\n" +
+	"\x05tally\x18\x01 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x12)\n" +
+	"\x06effort\x18\x02 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"E\n" +
 	"\x11StopFanOutRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\"\x14\n" +
@@ -919,8 +929,9 @@ var file_fanout_v1_worker_service_proto_goTypes = []any{
 	(*Plan)(nil),                  // 11: fanout.v1.Plan
 	(*OutcomeBatch)(nil),          // 12: fanout.v1.OutcomeBatch
 	(*Tally)(nil),                 // 13: fanout.v1.Tally
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(*Effort)(nil),                // 14: fanout.v1.Effort
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
 }
 var file_fanout_v1_worker_service_proto_depIdxs = []int32{
 	11, // 0: fanout.v1.FanOutRequest.plan:type_name -> fanout.v1.Plan
@@ -932,20 +943,21 @@ var file_fanout_v1_worker_service_proto_depIdxs = []int32{
 	5,  // 6: fanout.v1.FanOutResponse.finished:type_name -> fanout.v1.FanOutFinished
 	10, // 7: fanout.v1.FanOutStarted.caps:type_name -> fanout.v1.Caps
 	13, // 8: fanout.v1.FanOutFinished.tally:type_name -> fanout.v1.Tally
-	14, // 9: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
-	10, // 10: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
-	15, // 11: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
-	0,  // 12: fanout.v1.WorkerService.FanOut:input_type -> fanout.v1.FanOutRequest
-	6,  // 13: fanout.v1.WorkerService.StopFanOut:input_type -> fanout.v1.StopFanOutRequest
-	8,  // 14: fanout.v1.WorkerService.GetWorker:input_type -> fanout.v1.GetWorkerRequest
-	3,  // 15: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
-	7,  // 16: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
-	9,  // 17: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 9: fanout.v1.FanOutFinished.effort:type_name -> fanout.v1.Effort
+	15, // 10: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
+	10, // 11: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
+	16, // 12: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
+	0,  // 13: fanout.v1.WorkerService.FanOut:input_type -> fanout.v1.FanOutRequest
+	6,  // 14: fanout.v1.WorkerService.StopFanOut:input_type -> fanout.v1.StopFanOutRequest
+	8,  // 15: fanout.v1.WorkerService.GetWorker:input_type -> fanout.v1.GetWorkerRequest
+	3,  // 16: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
+	7,  // 17: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
+	9,  // 18: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_worker_service_proto_init() }
@@ -955,6 +967,7 @@ func file_fanout_v1_worker_service_proto_init() {
 	}
 	file_fanout_v1_outcome_proto_init()
 	file_fanout_v1_plan_proto_init()
+	file_fanout_v1_run_proto_init()
 	file_fanout_v1_tally_proto_init()
 	file_fanout_v1_worker_service_proto_msgTypes[3].OneofWrappers = []any{
 		(*FanOutResponse_Started)(nil),

@@ -23,6 +23,8 @@
 //	state                   STARTING | RUNNING | STOPPING | ENDED
 //	verdict                 UNSPECIFIED (not ended) | PASSED | FAILED | INCOMPLETE | CANCELLED
 //	verdictReason           one sentence; "" for a run that passed or goes on
+//	limitedBy               UNSPECIFIED (not ended, or nothing sent) | TARGET | GENERATOR | SCHEDULE
+//	limitedReason           one sentence; "" with SCHEDULE
 //	createTime              time
 //	startTime               time; absent: nothing was sent
 //	endTime                 time; absent: it goes on
@@ -40,8 +42,9 @@
 //	recordsCount            outcomes that are in the counts and in a batch
 //	streamStalledDuration   seconds in which senders waited for the stream
 //	groups                  {"name": {the keys from counts to streamStalledDuration}}
-//	workers                 [{address, instanceId, the keys from counts to streamStalledDuration, failure: {class, message}}];
-//	                        failure is absent when the worker finished, or still runs
+//	workers                 [{address, instanceId, the keys from counts to streamStalledDuration, failure: {class, message},
+//	                        effort: {cpuShare, senderCount, heldBackCount}}]; failure is absent when the worker finished, or
+//	                        still runs, and effort until it has
 //
 // A latency:
 //

@@ -32,6 +32,8 @@ func JSON(w io.Writer, r *run.Run) error {
 		State:         r.State.String(),
 		Verdict:       r.Verdict.String(),
 		VerdictReason: r.Reason,
+		LimitedBy:     r.LimitedBy.String(),
+		LimitedReason: r.LimitedReason,
 		CreateTime:    r.Created.UTC(),
 		StartTime:     r.Started.UTC(),
 		EndTime:       r.Ended.UTC(),
@@ -84,6 +86,8 @@ type (
 		State         string            `json:"state"`
 		Verdict       string            `json:"verdict"`
 		VerdictReason string            `json:"verdictReason"`
+		LimitedBy     string            `json:"limitedBy"`
+		LimitedReason string            `json:"limitedReason"`
 		CreateTime    time.Time         `json:"createTime,omitzero"`
 		StartTime     time.Time         `json:"startTime,omitzero"`
 		EndTime       time.Time         `json:"endTime,omitzero"`
@@ -98,6 +102,13 @@ type (
 		InstanceID string `json:"instanceId"`
 		tallyDocument
 		Failure *failureDocument `json:"failure,omitempty"`
+		Effort  *effortDocument  `json:"effort,omitempty"`
+	}
+
+	effortDocument struct {
+		CPUShare      float64 `json:"cpuShare"`
+		SenderCount   int64   `json:"senderCount"`
+		HeldBackCount int64   `json:"heldBackCount"`
 	}
 
 	failureDocument struct {
@@ -190,6 +201,9 @@ func workerOf(w run.WorkerResult) workerDocument {
 	d := workerDocument{Address: w.Address, InstanceID: w.InstanceID, tallyDocument: tallyOf(s)}
 	if w.Failure != nil {
 		d.Failure = &failureDocument{w.Failure.Class.String(), w.Failure.Message}
+	}
+	if w.Effort != nil {
+		d.Effort = &effortDocument{w.Effort.CPUShare, w.Effort.Senders, w.Effort.HeldBack}
 	}
 	return d
 }

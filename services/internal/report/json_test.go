@@ -192,7 +192,7 @@ func TestJSONOrder(t *testing.T) {
 		in   []byte
 		want string
 	}{
-		{"run", full.Bytes(), "schemaVersion id name labels plan state verdict verdictReason createTime startTime endTime counts " + figures + "groups workers"},
+		{"run", full.Bytes(), "schemaVersion id name labels plan state verdict verdictReason limitedBy limitedReason createTime startTime endTime counts " + figures + "groups workers"},
 		{"worker", raw(t, full.Bytes(), "workers", 2), "address instanceId counts " + figures + "failure"},
 		{"group", raw(t, full.Bytes(), "groups", "browse"), "counts " + strings.TrimSpace(figures)},
 		{"counts", raw(t, full.Bytes(), "counts"), "planned pending inFlight responses errors notSent unknown"},

@@ -39,6 +39,7 @@ func Text(w io.Writer, r *run.Run, o TextOptions) error {
 	}
 	var blocks []string
 	for _, block := range [][]string{
+		p.limit(),
 		p.headline(),
 		p.counts(),
 		p.breakdown(),
@@ -82,6 +83,15 @@ func elapsed(r *run.Run) time.Duration {
 func (p *page) neverStarted() bool {
 	c := p.tally.Counts
 	return p.run.State == run.Ended && p.run.Started.IsZero() && c.Responses+c.Errors+c.Unknown == 0
+}
+
+// limit is what has to be known before any figure is read: that they describe the generator.
+func (p *page) limit() []string {
+	if p.run.LimitedBy != run.ByGenerator {
+		return nil
+	}
+	text := "Limited by the GENERATOR: " + clean(p.run.LimitedReason) + ". These figures describe it, and not the target."
+	return wrap(strings.Fields(text), p.width, 0)
 }
 
 // headline is what to know first: the verdict, how much came back, what is unknown, and why.

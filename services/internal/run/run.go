@@ -18,6 +18,9 @@ type Run struct {
 	Verdict Verdict
 	Reason  string // one sentence on the verdict; "" for a run that passed or goes on
 
+	LimitedBy     LimitedBy
+	LimitedReason string // one sentence; "" with BySchedule and NoLimit
+
 	Created time.Time
 	Started time.Time // zero: not all workers have admitted their shard
 	Ended   time.Time // zero: it has not ended
@@ -32,6 +35,14 @@ type WorkerResult struct {
 	InstanceID string
 	Tally      *tally.Snapshot // without groups and buckets
 	Failure    *Failure        // nil: it finished, or still runs
+	Effort     *Effort         // nil: it did not finish
+}
+
+// Effort is how much a worker had to do for a call.
+type Effort struct {
+	CPUShare float64 // of what its cores could give, 0 to 1; 0: not known
+	Senders  int64   // the most at once
+	HeldBack int64   // slots of an open loop that were due while all senders were busy, and there could be no more
 }
 
 // Failure is why a worker did not finish its shard.
@@ -86,6 +97,23 @@ const (
 // String is the verdict's name in the API, without its prefix.
 func (v Verdict) String() string {
 	return name(int(v), "UNSPECIFIED", "PASSED", "FAILED", "INCOMPLETE", "CANCELLED")
+}
+
+// LimitedBy is what kept a run from being faster, or from sending on time. The numbers are those of fanout.v1.LimitedBy, which
+// has the bounds.
+type LimitedBy int32
+
+// What can limit a run.
+const (
+	NoLimit     LimitedBy = 0
+	ByTarget    LimitedBy = 1
+	ByGenerator LimitedBy = 2
+	BySchedule  LimitedBy = 3
+)
+
+// String is the limit's name in the API, without its prefix.
+func (l LimitedBy) String() string {
+	return name(int(l), "UNSPECIFIED", "TARGET", "GENERATOR", "SCHEDULE")
 }
 
 // FailureClass is the closed list of why a worker did not finish its shard. The numbers are those of

@@ -40,6 +40,11 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 			numbers([]run.Verdict{run.Passed, run.Failed, run.Incomplete, run.Cancelled}),
 		},
 		{
+			"LimitedBy", fanoutv1.LimitedBy_name, "LIMITED_BY_",
+			func(n int32) fmt.Stringer { return run.LimitedBy(n) },
+			numbers([]run.LimitedBy{run.ByTarget, run.ByGenerator, run.BySchedule}),
+		},
+		{
 			"WorkerFailureClass", fanoutv1.WorkerFailureClass_name, "WORKER_FAILURE_CLASS_",
 			func(n int32) fmt.Stringer { return run.FailureClass(n) },
 			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent}),
@@ -67,7 +72,7 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 	}
 }
 
-func numbers[E outcome.Class | outcome.Reason | run.State | run.Verdict | run.FailureClass](all []E) []int32 {
+func numbers[E outcome.Class | outcome.Reason | run.State | run.Verdict | run.LimitedBy | run.FailureClass](all []E) []int32 {
 	var n []int32
 	for _, e := range all {
 		n = append(n, int32(e))

@@ -30,6 +30,8 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 		State:         fanoutv1.State(r.State),
 		Verdict:       fanoutv1.Verdict(r.Verdict),
 		VerdictReason: text(r.Reason),
+		LimitedBy:     fanoutv1.LimitedBy(r.LimitedBy),
+		LimitedReason: text(r.LimitedReason),
 		CreateTime:    timeProto(r.Created),
 		StartTime:     timeProto(r.Started),
 		EndTime:       timeProto(r.Ended),
@@ -60,6 +62,10 @@ func Run(pb *fanoutv1.Run) *run.Run {
 		State:   run.State(pb.GetState()),
 		Verdict: run.Verdict(pb.GetVerdict()),
 		Reason:  pb.GetVerdictReason(),
+
+		LimitedBy:     run.LimitedBy(pb.GetLimitedBy()),
+		LimitedReason: pb.GetLimitedReason(),
+
 		Created: instant(pb.GetCreateTime()),
 		Started: instant(pb.GetStartTime()),
 		Ended:   instant(pb.GetEndTime()),
@@ -84,6 +90,7 @@ func WorkerResultProto(w run.WorkerResult) *fanoutv1.WorkerResult {
 		InstanceId: text(w.InstanceID),
 		Tally:      snapshotProto(w.Tally, parts{}),
 		Failure:    FailureProto(w.Failure),
+		Effort:     EffortProto(w.Effort),
 	}
 }
 
@@ -94,7 +101,28 @@ func WorkerResult(pb *fanoutv1.WorkerResult) run.WorkerResult {
 		InstanceID: pb.GetInstanceId(),
 		Tally:      orEmpty(Snapshot(pb.GetTally())),
 		Failure:    Failure(pb.GetFailure()),
+		Effort:     Effort(pb.GetEffort()),
 	}
+}
+
+// EffortProto is the message that says e, nil for nil.
+func EffortProto(e *run.Effort) *fanoutv1.Effort {
+	if e == nil {
+		return nil
+	}
+	return &fanoutv1.Effort{CpuShare: e.CPUShare, SenderCount: e.Senders, HeldBackCount: e.HeldBack}
+}
+
+// Effort is the effort that pb says, nil for nil; a share is 0 to 1, and no count is negative.
+func Effort(pb *fanoutv1.Effort) *run.Effort {
+	if pb == nil {
+		return nil
+	}
+	share := pb.GetCpuShare()
+	if !(share > 0) { // NaN too
+		share = 0
+	}
+	return &run.Effort{CPUShare: min(share, 1), Senders: max(pb.GetSenderCount(), 0), HeldBack: max(pb.GetHeldBackCount(), 0)}
 }
 
 // FailureProto is the message that says f, nil for nil.

@@ -190,6 +190,7 @@ func (r *Run) end(notStarted error) {
 	}
 	final.State, final.Ended = run.Ended, time.Now()
 	final.Verdict, final.Reason = judge(final, r.slots.Slots(), r.whyCancelled(), notStarted)
+	final.LimitedBy, final.LimitedReason = limit(final)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state, r.final, r.shards = run.Ended, final, nil

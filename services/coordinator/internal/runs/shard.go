@@ -26,6 +26,7 @@ type shard struct {
 	worker  *dispatch.Worker // nil: it was never reached; guarded by mu for those who read it while the run starts
 	account *account.Account // guarded by mu
 	failure *run.Failure     // guarded by mu
+	effort  *run.Effort      // guarded by mu; nil: it did not finish
 }
 
 func newShard(index, attempt int, address string, work split.Shard, groups []string, all *series) *shard {
@@ -61,9 +62,10 @@ func (s *shard) Tally(sequence int64, t *tally.Snapshot) {
 }
 
 // Finished implements dispatch.Sink.
-func (s *shard) Finished(sequence int64, t *tally.Snapshot) {
+func (s *shard) Finished(sequence int64, t *tally.Snapshot, effort *run.Effort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.effort = effort
 	s.account.Finished(sequence, t)
 	s.checkAccount()
 	s.moveSeconds()
@@ -126,7 +128,7 @@ func (s *shard) result() (*tally.Tally, run.WorkerResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.account.Current()
-	result := run.WorkerResult{Address: s.address, Failure: s.failure}
+	result := run.WorkerResult{Address: s.address, Failure: s.failure, Effort: s.effort}
 	if s.worker != nil {
 		result.InstanceID = s.worker.InstanceID()
 	}

@@ -1,0 +1,91 @@
+package runs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/tally"
+)
+
+// The bounds beyond which it is the generator that limits a run. fanout.v1.LimitedBy tells callers.
+const (
+	// maxCPUShare leaves the kernel and the other processes a tenth: beyond it requests wait for a core.
+	maxCPUShare = 0.9
+	// minMeasured is the shortest run of which a share of the CPU says anything.
+	minMeasured = time.Second
+	// maxStalled is the part of a run's time in which senders may wait for the stream.
+	maxStalled = 0.01
+	// maxLateness is how late an open loop may be at the 99th percentile: what a user of the target would not notice.
+	maxLateness = 10 * time.Millisecond
+	// maxHeldBack is the part of the slots that may wait for a sender because all are busy; beyond it lateness is the target's
+	// doing, and the caller's, who bounded the senders.
+	maxHeldBack = 0.01
+)
+
+// limit is what limited a run that has ended, and one sentence on it.
+func limit(r *run.Run) (run.LimitedBy, string) {
+	c := r.Tally.Counts
+	if c.Responses+c.Errors == 0 {
+		return run.NoLimit, ""
+	}
+	if reason := generator(r); reason != "" {
+		return run.ByGenerator, reason
+	}
+	if r.Plan.Load.OpenLoop == nil {
+		return run.ByTarget, "the next request was sent when the target had answered"
+	}
+	if r.Tally.Lateness.P99 > maxLateness {
+		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", heldBack(r), c.Planned)
+	}
+	return run.BySchedule, ""
+}
+
+// generator is why the generator limited the run; "" if it did not.
+func generator(r *run.Run) string {
+	elapsed := r.Ended.Sub(r.Started)
+	for _, w := range r.Workers {
+		if w.Effort != nil && elapsed >= minMeasured && w.Effort.CPUShare >= maxCPUShare {
+			return fmt.Sprintf("worker %s used %.0f%% of its cores", w.Address, w.Effort.CPUShare*100)
+		}
+	}
+	if n, class := localFaults(r.Tally); n > 0 {
+		return fmt.Sprintf("%d slots failed for want of the generator's own resources: %v", n, class)
+	}
+	for _, w := range r.Workers {
+		if w.Tally != nil && elapsed > 0 && float64(w.Tally.Stalled) > maxStalled*float64(elapsed) {
+			return fmt.Sprintf("senders of worker %s waited %v for the stream to the coordinator", w.Address, w.Tally.Stalled.Round(time.Millisecond))
+		}
+	}
+	late := r.Plan.Load.OpenLoop != nil && r.Tally.Lateness.P99 > maxLateness
+	if late && float64(heldBack(r)) <= maxHeldBack*float64(r.Tally.Counts.Planned) {
+		return fmt.Sprintf("the 99th percentile of lateness is %v, although senders were free", r.Tally.Lateness.P99.Round(10*time.Microsecond))
+	}
+	return ""
+}
+
+// localFaults is the slots that the generator's own machine failed, and the class of most of them.
+func localFaults(t *tally.Snapshot) (n int64, class outcome.Class) {
+	for _, e := range t.Errors {
+		switch e.Class {
+		case outcome.LocalFiles, outcome.LocalPorts, outcome.LocalMemory, outcome.LocalDenied:
+			if n == 0 {
+				class = e.Class // the most frequent one comes first
+			}
+			n += e.Count
+		}
+	}
+	return n, class
+}
+
+// heldBack is the slots that found no sender free, of all workers.
+func heldBack(r *run.Run) int64 {
+	var n int64
+	for _, w := range r.Workers {
+		if w.Effort != nil {
+			n += w.Effort.HeldBack
+		}
+	}
+	return n
+}
