@@ -2,7 +2,10 @@
 // proto, no clock and no network. Package wire makes plans from messages and checks them; everything further in trusts them.
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Plan is one plan. It is not changed once it is made, and may be read by many goroutines.
 type Plan struct {
@@ -49,19 +52,38 @@ type ClosedLoop struct {
 
 // OpenLoop sends at a rate.
 type OpenLoop struct {
-	Stages         []Stage // at least one
-	MaxConcurrency int64   // of the whole run; 0 is each worker's cap
+	Stages         []Stage       // at least one
+	MaxConcurrency int64         // of the whole run; 0 is each worker's cap
+	Poisson        *Poisson      // nil is uniform: at equal distances
+	MaxLateness    time.Duration // a slot that is later than this is not sent; 0 is no limit
 }
 
-// Stage is a time of constant rate.
+// Poisson has slots due at the points of a Poisson process.
+type Poisson struct {
+	Seed int64 // the same seed gives the same points
+}
+
+// Stage is a time in which the rate is constant or changes linearly.
 type Stage struct {
-	Rate     float64       // slots per second, more than 0
+	Rate     float64       // slots per second at its start; 0 is a pause, or a ramp from 0
+	EndRate  *float64      // slots per second at its end; nil is Rate
 	Duration time.Duration // 0, in the last stage only, is until the load's end
+}
+
+// RateAtEnd is the rate at the stage's end.
+func (s Stage) RateAtEnd() float64 {
+	if s.EndRate != nil {
+		return *s.EndRate
+	}
+	return s.Rate
 }
 
 // Once reports whether the plan sends each of its requests once, in order: nothing says how many or how long.
 func (l Load) Once() bool {
-	return l.Requests == 0 && l.End() == 0
+	if l.Requests != 0 || l.Duration != 0 {
+		return false
+	}
+	return l.OpenLoop == nil || !slices.ContainsFunc(l.OpenLoop.Stages, func(s Stage) bool { return s.Duration != 0 })
 }
 
 // AllAtOnce reports whether the load has no shape: every slot is due at the start.

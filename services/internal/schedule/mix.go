@@ -58,11 +58,7 @@ func permute(i, n int64, seed uint64) int64 {
 	}
 }
 
-// scramble is the round function: SplitMix64's finalizer (Steele, Lea and Flood, "Fast splittable pseudorandom number
-// generators", 2014) over its three inputs.
+// scramble is the round function: SplitMix64's finalizer over its three inputs.
 func scramble(x, seed, round uint64) uint64 {
-	z := x + seed*0x9e3779b97f4a7c15 + (round+1)*0xd1b54a32d192ed03
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return splitMix(x + seed*goldenGamma + (round+1)*0xd1b54a32d192ed03)
 }

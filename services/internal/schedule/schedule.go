@@ -1,10 +1,9 @@
 // Package schedule is the pure function from a slot to its due time and to its request, and from a time to the slots due.
-// It has no clock and no goroutine: every worker of a run computes the same answers.
+// It has no clock and no goroutine: every worker of a run computes the same answers, to the bit.
 package schedule
 
 import (
 	"math"
-	"sort"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -13,84 +12,135 @@ import (
 // Unbounded is the number of slots of a closed loop that a duration alone ends.
 const Unbounded = math.MaxInt64
 
-// Schedule is the schedule of one plan. It is immutable and safe for concurrent use.
+// Schedule is the schedule of one plan. What it answers never changes, and it is safe for concurrent use.
 type Schedule struct {
 	slots int64
-	rate  float64 // slots per second; 0: not an open loop
 	mix   mix
+
+	// Of an open loop. Slot i is due where the integral of the rate reaches u(i).
+	open    bool
+	end     time.Duration // of the load; never: only the number of slots ends it
+	line    timeline
+	poisson *poisson // nil: u(i) = i
 }
 
 // New makes the plan's schedule.
 func New(p *plan.Plan) *Schedule {
 	s := &Schedule{mix: newMix(p)}
-	if open := p.Load.OpenLoop; open != nil {
-		s.rate = open.Stages[0].Rate
+	s.open = p.Load.OpenLoop != nil
+	if s.open {
+		s.pace(p.Load)
 	}
-	s.slots = s.count(p)
+	switch {
+	case p.Load.Once():
+		s.slots = int64(len(p.Requests))
+	case p.Load.Requests > 0:
+		s.slots = min(p.Load.Requests, s.dueInTime())
+	default:
+		s.slots = s.dueInTime()
+	}
 	return s
 }
 
-func (s *Schedule) count(p *plan.Plan) int64 {
-	if p.Load.Once() {
-		return int64(len(p.Requests))
+// DueInTime is the number of slots that fall due before the load's own end, whatever its number of requests. It is Unbounded
+// where time does not end it.
+func DueInTime(load plan.Load) int64 {
+	s := &Schedule{open: load.OpenLoop != nil}
+	if s.open {
+		s.pace(load)
 	}
-	n := int64(Unbounded)
-	if p.Load.Requests > 0 {
-		n = p.Load.Requests
+	return s.dueInTime()
+}
+
+func (s *Schedule) pace(load plan.Load) {
+	s.line, s.end = newTimeline(load), never
+	if end := load.End(); end > 0 {
+		s.end = end
 	}
-	if open := p.Load.OpenLoop; open != nil {
-		for _, end := range []time.Duration{p.Load.Duration, open.Stages[0].Duration} {
-			if end > 0 {
-				n = min(n, s.DueBefore(end))
-			}
-		}
+	if random := load.OpenLoop.Poisson; random != nil {
+		s.poisson = newPoisson(random.Seed)
 	}
-	return n
+}
+
+func (s *Schedule) dueInTime() int64 {
+	if !s.open || s.end == never {
+		return Unbounded
+	}
+	return s.DueBefore(s.end)
 }
 
 // Slots is the number of slots N, or Unbounded.
 func (s *Schedule) Slots() int64 { return s.slots }
 
-// Due is when slot i is due, as an offset from the run's start: where the integral of the rate reaches i. Slots of a
-// closed loop and slots all at once are due at 0, which for a closed loop means: as soon as a sender is free.
+// Open reports whether slots are due at times of their own: in an open loop.
+func (s *Schedule) Open() bool { return s.open }
+
+// Due is when slot i is due, as an offset from the run's start: the nearest nanosecond to where the integral of the rate
+// passes u(i), which is i, or the i-th point of the Poisson process. Slots of a closed loop and slots all at once are due at
+// 0, which for a closed loop means: as soon as a sender is free.
 //
-// It is computed from i alone, so no error accumulates: two float64 roundings of a value below 2^47 ns (24 h) are less
-// than a tenth of a nanosecond.
+// It is computed from i alone, so no error accumulates. It never goes back when i goes on. A slot that no stage reaches has
+// the greatest Duration.
 func (s *Schedule) Due(i int64) time.Duration {
-	if s.rate == 0 {
+	switch {
+	case !s.open:
 		return 0
+	case s.poisson == nil:
+		return s.line.due(point{whole: i})
 	}
-	ns := float64(i) / s.rate * 1e9
-	if ns >= math.MaxInt64 {
-		return math.MaxInt64
+	p, ok := s.poisson.at(i)
+	if !ok {
+		return never
 	}
-	return time.Duration(ns)
+	return s.line.due(p)
 }
 
-// DueBefore is the number of slots due before the offset t: the inverse of Due. It does not stop at Slots.
+// DueBefore is the number of slots due before the offset t: the inverse of Due, to the nanosecond. It does not stop at Slots.
+// Without an open loop it is all slots.
 func (s *Schedule) DueBefore(t time.Duration) int64 {
-	if s.rate == 0 {
+	if !s.open {
 		return s.slots
 	}
 	if t <= 0 {
 		return 0
 	}
-	// The estimate is off by a rounding at most; the search around it makes the two functions agree to the nanosecond.
-	estimate := t.Seconds() * s.rate
-	if estimate >= math.MaxInt64/2 {
+	// The integral is off by a rounding, and with POISSON by about its own root; the search from there makes it exact.
+	about := s.line.integral(t)
+	if !(about < math.MaxInt64/2) {
 		return math.MaxInt64
 	}
-	low := max(int64(estimate)-2, 0)
-	return low + int64(sort.Search(5, func(k int) bool { return s.Due(low+int64(k)) >= t }))
+	return s.searchDue(int64(about), t)
 }
 
-// Rate is the planned rate at the offset t from the run's start, in slots per second; 0 without a rate, and after the last
-// slot.
+// searchDue is the first slot that is due at t or later: around a guess in steps that double, then by halves.
+func (s *Schedule) searchDue(guess int64, t time.Duration) int64 {
+	low, high := guess, guess // slots before low are due before t, slot high is not
+	if s.Due(guess) < t {
+		for step := int64(1); s.Due(high) < t; step *= 2 {
+			low, high = high+1, high+step
+		}
+	} else {
+		for step := int64(1); low > 0 && s.Due(low-1) >= t; step *= 2 {
+			high, low = low-1, max(low-step, 0)
+		}
+	}
+	for low < high {
+		if middle := low + (high-low)/2; s.Due(middle) < t {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// Rate is the planned rate at the offset t from the run's start, in slots per second; 0 without an open loop, after the
+// load's end, and after the last slot.
 func (s *Schedule) Rate(t time.Duration) float64 {
-	if s.rate == 0 || s.Due(s.slots) <= t {
+	if !s.open || t >= s.end || s.Due(s.slots) <= t {
 		return 0
 	}
-	return s.rate
+	return s.line.rate(t)
 }
 
 // Request is the index of slot i's request in the plan.

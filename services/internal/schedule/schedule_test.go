@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"math"
 	"testing"
 	"time"
 
@@ -18,6 +17,15 @@ func openLoop(rate float64, requests int64, duration time.Duration) *plan.Plan {
 			OpenLoop: &plan.OpenLoop{Stages: []plan.Stage{{Rate: rate}}},
 		},
 	}
+}
+
+func staged(stages ...plan.Stage) *plan.Plan {
+	return &plan.Plan{Requests: []plan.Request{{Weight: 1}}, Load: plan.Load{OpenLoop: &plan.OpenLoop{Stages: stages}}}
+}
+
+func within(p *plan.Plan, requests int64, duration time.Duration) *plan.Plan {
+	p.Load.Requests, p.Load.Duration = requests, duration
+	return p
 }
 
 func TestSlots(t *testing.T) {
@@ -46,6 +54,19 @@ func TestSlots(t *testing.T) {
 		{"the stage's duration", stage, 300},
 		{"the load ends before its stage", cut, 200},
 		{"the stage ends before the load", short, 300},
+		{"steps", staged(plan.Stage{Rate: 10, Duration: time.Second}, plan.Stage{Rate: 100, Duration: 2 * time.Second}), 210},
+		{"a ramp", staged(ramp(0, 100, 10*time.Second)), 500},
+		{"a ramp to 0", staged(ramp(100, 0, 10*time.Second)), 500},
+		{"a pause in between", staged(plan.Stage{Rate: 10, Duration: time.Second}, plan.Stage{Duration: time.Hour}, plan.Stage{Rate: 10, Duration: time.Second}), 20},
+		{"a pause at the end", staged(plan.Stage{Rate: 10, Duration: time.Second}, plan.Stage{Duration: time.Hour}), 10},
+		{"only a pause", staged(plan.Stage{Duration: time.Hour}), 0},
+		{"the last stage until the load's end", within(staged(plan.Stage{Rate: 10, Duration: time.Second}, plan.Stage{Rate: 100}), 0, 3*time.Second), 210},
+		{"the last ramp until the load's end", within(staged(plan.Stage{Rate: 10, Duration: time.Second}, ramp(0, 100, 0)), 0, 3*time.Second), 110},
+		{"a ramp that the load cuts", within(staged(ramp(0, 100, 10*time.Second)), 0, 5*time.Second), 125},
+		{"a load that ends before its second stage", within(staged(plan.Stage{Rate: 10, Duration: 5 * time.Second}, ramp(0, 100, 0)), 0, 2*time.Second), 20},
+		{"stages and fewer requests", within(staged(ramp(0, 100, 10*time.Second)), 7, 0), 7},
+		{"stages and more requests", within(staged(ramp(0, 100, 10*time.Second)), 7000, 0), 500},
+		{"requests until the last stage has them all", within(staged(plan.Stage{Rate: 1, Duration: time.Second}, plan.Stage{Rate: 10}), 7000, 0), 7000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -56,38 +77,6 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// Due and DueBefore are each other's inverse, and Due is monotone, to the nanosecond and also far out.
-func TestDueAndDueBeforeAreInverse(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		rate := rapid.Float64Range(0.001, 1e6).Draw(t, "rate")
-		s := New(openLoop(rate, math.MaxInt64, 0))
-		i := rapid.Int64Range(1, 10_000_000_000).Draw(t, "slot")
-		due := s.Due(i)
-		if before := s.Due(i - 1); before > due {
-			t.Fatalf("Due(%d) = %v, after Due(%d) = %v", i-1, before, i, due)
-		}
-		if n := s.DueBefore(due); n > i || s.Due(n) < due || n > 0 && s.Due(n-1) >= due {
-			t.Fatalf("DueBefore(Due(%d) = %d) = %d", i, due, n)
-		}
-	})
-}
-
-// Against exact integer arithmetic: due times do not accumulate error.
-func TestDueDoesNotDrift(t *testing.T) {
-	t.Parallel()
-	for _, rate := range []int64{1, 3, 7, 997, 5_000, 999_983} {
-		s := New(openLoop(float64(rate), math.MaxInt64, 0))
-		for _, i := range []int64{1, 2, 1_000_003, 86_400*rate - 1, 86_400 * rate} {
-			whole, rest := i/rate, i%rate
-			exact := time.Duration(whole*1e9 + rest*1e9/rate)
-			if got := s.Due(i); got < exact-1 || got > exact+1 {
-				t.Errorf("rate %d: Due(%d) = %d, want %d", rate, i, got, exact)
-			}
-		}
-	}
-}
-
 func TestRate(t *testing.T) {
 	t.Parallel()
 	s := New(openLoop(10, 20, 0))
@@ -95,6 +84,41 @@ func TestRate(t *testing.T) {
 		if got := s.Rate(at); got != want {
 			t.Errorf("Rate(%v) = %v, want %v", at, got, want)
 		}
+	}
+}
+
+// Where the integral rests, in a pause, the next slot is due at the pause's end.
+func TestDueAroundPauses(t *testing.T) {
+	t.Parallel()
+	second := time.Second
+	p := staged(
+		plan.Stage{Duration: second}, plan.Stage{Rate: 0.3, Duration: 10 * second},
+		plan.Stage{Duration: second}, plan.Stage{Duration: second}, plan.Stage{Rate: 2, Duration: second}, plan.Stage{Duration: second},
+	)
+	s := New(p)
+	want := []time.Duration{second, second + 3_333_333_333, second + 6_666_666_667, 13 * second, 13*second + second/2, never}
+	for i, want := range want {
+		if got := s.Due(int64(i)); got != want {
+			t.Errorf("Due(%d) = %v, want %v", i, got, want)
+		}
+	}
+	if got := s.Slots(); got != 5 {
+		t.Errorf("Slots() = %d, want 5", got)
+	}
+}
+
+func TestRateOfStages(t *testing.T) {
+	t.Parallel()
+	s := New(within(staged(ramp(0, 100, 10*time.Second), plan.Stage{Duration: time.Second}, plan.Stage{Rate: 5, Duration: time.Minute}), 0, 20*time.Second))
+	for at, want := range map[time.Duration]float64{
+		-1: 0, 0: 0, 5 * time.Second: 50, 10 * time.Second: 0, 11 * time.Second: 5, 20*time.Second - 1: 5, 20 * time.Second: 0,
+	} {
+		if got := s.Rate(at); got != want {
+			t.Errorf("Rate(%v) = %v, want %v", at, got, want)
+		}
+	}
+	if closed := New(&plan.Plan{Load: plan.Load{Requests: 1}}); closed.Open() || closed.Rate(0) != 0 || !s.Open() {
+		t.Errorf("Open() = %v and %v, want false and true", closed.Open(), s.Open())
 	}
 }
 

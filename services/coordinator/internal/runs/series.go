@@ -63,7 +63,7 @@ func (s *series) close() {
 
 // rate is the slots due in a second.
 func (s *series) rate(second int64) float64 {
-	if s.slots.Rate(0) == 0 {
+	if !s.slots.Open() {
 		return 0
 	}
 	due := func(second int64) int64 {
