@@ -129,7 +129,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	}()
 	err = batcher.Run(done, call.Ending())
 	if err == nil {
-		err = batcher.Rest(j.work.Schedule, j.work.Grants, call.NotSent(), j.restUntil(time.Now()))
+		err = j.rest(batcher, call)
 	}
 	if err == nil {
 		err = batcher.Finish(&run.Effort{CPUShare: work.cpuShare(), Senders: call.Senders(), HeldBack: call.HeldBack()})
@@ -142,6 +142,17 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 			"counts", batcher.Counts().String(), "error", errors.Join(err, ctx.Err()))
 	}
 	return err
+}
+
+// rest accounts for the slots that no sender claimed: first those whose patience was over before the call stopped, then those
+// that were not sent because it did.
+func (j *job) rest(batcher *batch.Batcher, call *engine.Call) error {
+	until := j.restUntil(time.Now())
+	from, to := call.ClaimLate()
+	if err := batcher.Late(j.work.Schedule, j.work.Grants, from, to, until); err != nil {
+		return err
+	}
+	return batcher.Rest(j.work.Schedule, j.work.Grants, call.NotSent(), until)
 }
 
 // setDeadline fixes when the caller's deadline cuts the call, so that finished still arrives: a tenth of the time that is

@@ -219,6 +219,8 @@ type NotSentReason int32
 const (
 	// The slot was sent.
 	NotSentReason_NOT_SENT_REASON_UNSPECIFIED NotSentReason = 0
+	// The slot's patience, an open loop's `max_lateness`, was over first.
+	NotSentReason_NOT_SENT_REASON_LATE NotSentReason = 1
 	// The call or run was stopped first.
 	NotSentReason_NOT_SENT_REASON_CANCELLED NotSentReason = 2
 	// The load's end or the call's deadline came first, or the run never started.
@@ -231,12 +233,14 @@ const (
 var (
 	NotSentReason_name = map[int32]string{
 		0: "NOT_SENT_REASON_UNSPECIFIED",
+		1: "NOT_SENT_REASON_LATE",
 		2: "NOT_SENT_REASON_CANCELLED",
 		3: "NOT_SENT_REASON_RUN_ENDED",
 		4: "NOT_SENT_REASON_LEASE_LOST",
 	}
 	NotSentReason_value = map[string]int32{
 		"NOT_SENT_REASON_UNSPECIFIED": 0,
+		"NOT_SENT_REASON_LATE":        1,
 		"NOT_SENT_REASON_CANCELLED":   2,
 		"NOT_SENT_REASON_RUN_ENDED":   3,
 		"NOT_SENT_REASON_LEASE_LOST":  4,
@@ -764,9 +768,10 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\x16ERROR_CLASS_BODY_RESET\x10$\x12\x1a\n" +
 	"\x16ERROR_CLASS_BODY_CHUNK\x10&\x12\x15\n" +
 	"\x11ERROR_CLASS_PANIC\x10'\x12\x15\n" +
-	"\x11ERROR_CLASS_OTHER\x10(*\x8e\x01\n" +
+	"\x11ERROR_CLASS_OTHER\x10(*\xa8\x01\n" +
 	"\rNotSentReason\x12\x1f\n" +
-	"\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14NOT_SENT_REASON_LATE\x10\x01\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_CANCELLED\x10\x02\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_RUN_ENDED\x10\x03\x12\x1e\n" +
 	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04B\x98\x01\n" +

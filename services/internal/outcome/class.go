@@ -111,13 +111,16 @@ type Reason uint8
 // The reasons. fanout.v1.NotSentReason says what each means.
 const (
 	Sent             Reason = 0
+	NotSentLate      Reason = 1
 	NotSentCancelled Reason = 2
 	NotSentRunEnded  Reason = 3
 	NotSentLeaseLost Reason = 4
 	ReasonCount             = 5 // the length of a table by reason
 )
 
-var reasonNames = [ReasonCount]string{NotSentCancelled: "CANCELLED", NotSentRunEnded: "RUN_ENDED", NotSentLeaseLost: "LEASE_LOST"}
+var reasonNames = [ReasonCount]string{
+	NotSentLate: "LATE", NotSentCancelled: "CANCELLED", NotSentRunEnded: "RUN_ENDED", NotSentLeaseLost: "LEASE_LOST",
+}
 
 // String is the reason's name in the API, without its prefix.
 func (r Reason) String() string {
@@ -129,5 +132,5 @@ func (r Reason) String() string {
 
 // Reasons is every reason but Sent, in order.
 func Reasons() []Reason {
-	return []Reason{NotSentCancelled, NotSentRunEnded, NotSentLeaseLost}
+	return []Reason{NotSentLate, NotSentCancelled, NotSentRunEnded, NotSentLeaseLost}
 }

@@ -142,6 +142,12 @@ func (b *Batcher) checkpoint() error {
 	return nil
 }
 
+// Late accounts for slots whose patience was over before a sender could claim them: those with the ordinals from … to-1 of
+// the grants. It does so as Rest does.
+func (b *Batcher) Late(slots *schedule.Schedule, grants schedule.Grants, from, to int64, until time.Time) error {
+	return b.notSent(slots, grants, from, to, outcome.NotSentLate, until)
+}
+
 // Rest accounts for the slots that nobody claimed: each gets its row as long as there is time, the others are folded into
 // the tally.
 func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason outcome.Reason, until time.Time) error {
@@ -149,11 +155,15 @@ func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason 
 	if granted == schedule.Unbounded {
 		return nil
 	}
-	rows := make([]outcome.Outcome, 0, bulkRows)
-	for claimed < granted && time.Now().Before(until) {
+	return b.notSent(slots, grants, claimed, granted, reason, until)
+}
+
+func (b *Batcher) notSent(slots *schedule.Schedule, grants schedule.Grants, from, to int64, reason outcome.Reason, until time.Time) error {
+	rows := make([]outcome.Outcome, 0, min(to-from, bulkRows))
+	for from < to && time.Now().Before(until) {
 		rows = rows[:0]
-		for ; claimed < granted && len(rows) < bulkRows; claimed++ {
-			slot := grants.Slot(claimed)
+		for ; from < to && len(rows) < bulkRows; from++ {
+			slot := grants.Slot(from)
 			rows = append(rows, outcome.Outcome{
 				Slot: slot, Request: int32(slots.Request(slot)), NotSent: reason, Due: slots.Due(slot),
 			})
@@ -162,8 +172,8 @@ func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason 
 			return err
 		}
 	}
-	b.book.over.AddNotSent(reason, granted-claimed)
-	b.book.over.Folded += granted - claimed
+	b.book.over.AddNotSent(reason, to-from)
+	b.book.over.Folded += to - from
 	return nil
 }
 

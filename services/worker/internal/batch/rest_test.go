@@ -87,6 +87,52 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// Slots that nobody claimed in time are accounted for before the rest, each with its own reason.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		until        time.Duration
+		rows, folded int64
+	}{
+		{"with time", time.Second, 90, 0},
+		{"without time", 0, 0, 90},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLine(100, time.Now(), "a", "b")
+			slots, grants, until := tenASecond(), schedule.Whole(100), time.Now().Add(tt.until)
+			l.claim(10)
+			l.claim(40)
+			if err := l.batcher.Late(slots, grants, 10, 50, until); err != nil {
+				t.Fatalf("Late() = %v, want no error", err)
+			}
+			if err := l.batcher.Rest(slots, grants, outcome.NotSentCancelled, until); err != nil {
+				t.Fatalf("Rest() = %v, want no error", err)
+			}
+			got := l.batcher.total()
+			if got.NotSent[outcome.NotSentLate] != 40 || got.NotSent[outcome.NotSentCancelled] != 50 || got.Counts.NotSent != 90 ||
+				got.Records != tt.rows || got.Folded != tt.folded {
+				t.Errorf("tally = %v, by reason %v, %d rows, %d folded, want 40 LATE, 50 CANCELLED, %d, %d",
+					got.Counts, got.NotSent, got.Records, got.Folded, tt.rows, tt.folded)
+			}
+			ordinal := int64(10)
+			for _, m := range l.messages {
+				for _, o := range m.GetOutcomes().GetOutcomes() {
+					want := fanoutv1.NotSentReason_NOT_SENT_REASON_LATE
+					if ordinal >= 50 {
+						want = fanoutv1.NotSentReason_NOT_SENT_REASON_CANCELLED
+					}
+					if o.GetSlot() != ordinal || o.GetNotSent() != want {
+						t.Fatalf("row = %v, want slot %d, %v", o, ordinal, want)
+					}
+					ordinal++
+				}
+			}
+		})
+	}
+}
+
 // The last message closes the account: nothing is pending or in flight, and planned is what was settled.
 func TestFinish(t *testing.T) {
 	t.Parallel()

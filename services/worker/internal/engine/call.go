@@ -50,10 +50,11 @@ type Config struct {
 // Two nested contexts end it. When claim is done no sender starts another slot; when send is done, those in flight end too.
 // The first cause of each is the one that counts, and becomes the reason of what was not sent and the class of what was cut.
 type Call struct {
-	work    Work
-	config  Config
-	granted int64 // slots; schedule.Unbounded without end
-	once    bool  // no shape, a sender for each slot: each sends one
+	work     Work
+	config   Config
+	granted  int64         // slots; schedule.Unbounded without end
+	once     bool          // no shape, a sender for each slot: each sends one
+	patience time.Duration // of a slot of an open loop; 0 is without end
 
 	claim, send             context.Context
 	cancelClaim, cancelSend context.CancelCauseFunc
@@ -65,6 +66,7 @@ type Call struct {
 	most     atomic.Int64 // the most senders at once
 	full     atomic.Bool  // an open loop can have no more senders
 	heldBack atomic.Int64 // slots of an open loop that were due while it was full
+	stopped  atomic.Int64 // when the call stopped, in nanoseconds from its start; notStopped before
 	senders  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -82,6 +84,10 @@ var reasons = map[error]outcome.Reason{
 func New(work Work, config Config) *Call {
 	c := &Call{work: work, config: config, granted: work.Grants.Len()}
 	c.once = work.Plan.Load.AllAtOnce() && work.Concurrency >= c.granted
+	if open := work.Plan.Load.OpenLoop; open != nil {
+		c.patience = open.MaxLateness
+	}
+	c.stopped.Store(notStopped)
 	c.send, c.cancelSend = context.WithCancelCause(context.Background())
 	c.claim, c.cancelClaim = context.WithCancelCause(c.send)
 	return c

@@ -31,6 +31,7 @@ func (c *Call) Ending() <-chan struct{} { return c.claim.Done() }
 
 // end stops claiming now, and sending after the grace.
 func (c *Call) end(cause error, grace time.Duration) {
+	c.stopClock()
 	c.cancelClaim(cause)
 	if grace <= 0 {
 		c.cancelSend(cause)

@@ -26,8 +26,8 @@ func (c *Call) next(sender Sender) bool {
 	if !ok {
 		return false
 	}
-	if !c.awaitDue(&o) {
-		o.NotSent = c.NotSent()
+	if reason := c.awaitDue(&o); reason != outcome.Sent {
+		o.NotSent = reason
 		c.config.Deliver(o)
 		return true
 	}
@@ -62,11 +62,11 @@ func (c *Call) claimSlot() (outcome.Outcome, bool) {
 // heldBackFrom is from when on a slot that no sender was free to take counts as held back: less is how senders take turns.
 const heldBackFrom = time.Millisecond
 
-// awaitDue waits until the slot of an open loop is due; any other slot is due when it is claimed. It returns false when the
-// call stops claiming first.
-func (c *Call) awaitDue(o *outcome.Outcome) bool {
+// awaitDue waits until the slot of an open loop is due; any other slot is due when it is claimed. It returns why the slot is
+// not to be sent, if it is not: its patience is over, or the call stopped claiming first.
+func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 	if c.work.Plan.Load.OpenLoop == nil {
-		return true
+		return outcome.Sent
 	}
 	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom && c.full.Load() {
 		c.heldBack.Add(1)
@@ -74,14 +74,17 @@ func (c *Call) awaitDue(o *outcome.Outcome) bool {
 	c.waiting.Add(1)
 	due := c.sleepUntil(c.work.Start.Add(o.Due))
 	c.waiting.Add(-1)
-	if !due {
-		return false
+	switch {
+	case c.late(o.Due):
+		return outcome.NotSentLate // and the sender is free again
+	case !due:
+		return c.NotSent()
 	}
 	// This sender is busy from now on: somebody has to wait for the next slot.
 	if c.idle.Add(-1) == 0 {
 		c.grow()
 	}
-	return true
+	return outcome.Sent
 }
 
 // grow starts one more sender, if the call's concurrency and the worker's cap allow one. Where they do not, slots wait for a
