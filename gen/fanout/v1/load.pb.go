@@ -188,17 +188,28 @@ func (x *ClosedLoop) GetConcurrency() int64 {
 	return 0
 }
 
-// OpenLoop sends slot i at the time at which the rate's integral reaches i, whatever the target does. A slot that finds no
-// free sender waits, and the wait is its lateness; it is never skipped.
+// OpenLoop sends slot i at the time at which the rate's integral reaches u(i), whatever the target does; `arrival` says what
+// u is. A slot that finds no free sender waits, and the wait is its lateness; it is never silently skipped.
 type OpenLoop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stages of the rate, one after the other. Exactly one for now.
+	// Stages of the rate, one after the other: 1 to 1,000, which together have at least one slot. Constant stages are steps,
+	// those with an `end_rate_per_second` of their own are ramps, those at rate 0 are pauses. Required.
 	Stages []*Stage `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`
 	// Bound on the senders of the whole run; they start as they are needed. Range 0 to 16,384 on one worker. Default 0: each
 	// worker's cap.
 	MaxConcurrency int64 `protobuf:"varint,2,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How slots are spread over the time, at the rate. Default: uniform.
+	//
+	// Types that are valid to be assigned to Arrival:
+	//
+	//	*OpenLoop_Uniform
+	//	*OpenLoop_Poisson
+	Arrival isOpenLoop_Arrival `protobuf_oneof:"arrival"`
+	// Patience of a slot: one that is still not sent when it is later than this is not sent, LATE. Range 0 to 24 h. Default 0:
+	// no limit.
+	MaxLateness   *durationpb.Duration `protobuf:"bytes,5,opt,name=max_lateness,json=maxLateness,proto3" json:"max_lateness,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenLoop) Reset() {
@@ -245,20 +256,159 @@ func (x *OpenLoop) GetMaxConcurrency() int64 {
 	return 0
 }
 
-// Stage is a time of an open loop with one constant rate.
-type Stage struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Slots due per second, for the whole run. Range more than 0 to 1,000,000. Required.
-	RatePerSecond float64 `protobuf:"fixed64,1,opt,name=rate_per_second,json=ratePerSecond,proto3" json:"rate_per_second,omitempty"`
-	// Length of the stage. Range more than 0 to 24 h. Default, in the last stage only: until the load's end.
-	Duration      *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+func (x *OpenLoop) GetArrival() isOpenLoop_Arrival {
+	if x != nil {
+		return x.Arrival
+	}
+	return nil
+}
+
+func (x *OpenLoop) GetUniform() *Uniform {
+	if x != nil {
+		if x, ok := x.Arrival.(*OpenLoop_Uniform); ok {
+			return x.Uniform
+		}
+	}
+	return nil
+}
+
+func (x *OpenLoop) GetPoisson() *Poisson {
+	if x != nil {
+		if x, ok := x.Arrival.(*OpenLoop_Poisson); ok {
+			return x.Poisson
+		}
+	}
+	return nil
+}
+
+func (x *OpenLoop) GetMaxLateness() *durationpb.Duration {
+	if x != nil {
+		return x.MaxLateness
+	}
+	return nil
+}
+
+type isOpenLoop_Arrival interface {
+	isOpenLoop_Arrival()
+}
+
+type OpenLoop_Uniform struct {
+	// At equal distances.
+	Uniform *Uniform `protobuf:"bytes,3,opt,name=uniform,proto3,oneof"`
+}
+
+type OpenLoop_Poisson struct {
+	// At random, as the requests of many users who know nothing of each other.
+	Poisson *Poisson `protobuf:"bytes,4,opt,name=poisson,proto3,oneof"`
+}
+
+func (*OpenLoop_Uniform) isOpenLoop_Arrival() {}
+
+func (*OpenLoop_Poisson) isOpenLoop_Arrival() {}
+
+// Uniform has slot i due where the rate's integral reaches i: u(i) = i.
+type Uniform struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *Uniform) Reset() {
+	*x = Uniform{}
+	mi := &file_fanout_v1_load_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Uniform) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Uniform) ProtoMessage() {}
+
+func (x *Uniform) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_load_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Uniform.ProtoReflect.Descriptor instead.
+func (*Uniform) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_load_proto_rawDescGZIP(), []int{3}
+}
+
+// Poisson has slot i due where the rate's integral reaches the i-th point of a Poisson process of one point per unit: u(i) is
+// a sum of i + 1 independent exponential variates with mean 1. So the number of slots in a time is a Poisson variate, too,
+// with the integral over that time as its mean; `requests` fixes it.
+type Poisson struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seed of the points: the same seed gives the same points, on every worker and in every run. Any value. Default 0.
+	Seed          int64 `protobuf:"varint,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Poisson) Reset() {
+	*x = Poisson{}
+	mi := &file_fanout_v1_load_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Poisson) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Poisson) ProtoMessage() {}
+
+func (x *Poisson) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_load_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Poisson.ProtoReflect.Descriptor instead.
+func (*Poisson) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_load_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Poisson) GetSeed() int64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+// Stage is a time of an open loop in which the rate is constant or changes linearly.
+type Stage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Slots due per second at the stage's start, for the whole run. Range 0 to 1,000,000. Default 0: a pause, or a ramp from 0.
+	// More than 0 in a stage without a duration, unless that is a ramp.
+	RatePerSecond float64 `protobuf:"fixed64,1,opt,name=rate_per_second,json=ratePerSecond,proto3" json:"rate_per_second,omitempty"`
+	// Length of the stage. Range more than 0 to 24 h. Default, in the last stage only: until the load's end.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Slots due per second at the stage's end, for the whole run; the rate goes there in a straight line. Range 0 to 1,000,000.
+	// Default: rate_per_second. A ramp needs an end: its own duration, or the load's.
+	EndRatePerSecond *float64 `protobuf:"fixed64,3,opt,name=end_rate_per_second,json=endRatePerSecond,proto3,oneof" json:"end_rate_per_second,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
 func (x *Stage) Reset() {
 	*x = Stage{}
-	mi := &file_fanout_v1_load_proto_msgTypes[3]
+	mi := &file_fanout_v1_load_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +420,7 @@ func (x *Stage) String() string {
 func (*Stage) ProtoMessage() {}
 
 func (x *Stage) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_load_proto_msgTypes[3]
+	mi := &file_fanout_v1_load_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +433,7 @@ func (x *Stage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stage.ProtoReflect.Descriptor instead.
 func (*Stage) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_load_proto_rawDescGZIP(), []int{3}
+	return file_fanout_v1_load_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Stage) GetRatePerSecond() float64 {
@@ -298,6 +448,13 @@ func (x *Stage) GetDuration() *durationpb.Duration {
 		return x.Duration
 	}
 	return nil
+}
+
+func (x *Stage) GetEndRatePerSecond() float64 {
+	if x != nil && x.EndRatePerSecond != nil {
+		return *x.EndRatePerSecond
+	}
+	return 0
 }
 
 var File_fanout_v1_load_proto protoreflect.FileDescriptor
@@ -316,13 +473,22 @@ const file_fanout_v1_load_proto_rawDesc = "" +
 	"\x0f_grace_duration\".\n" +
 	"\n" +
 	"ClosedLoop\x12 \n" +
-	"\vconcurrency\x18\x01 \x01(\x03R\vconcurrency\"]\n" +
+	"\vconcurrency\x18\x01 \x01(\x03R\vconcurrency\"\x86\x02\n" +
 	"\bOpenLoop\x12(\n" +
 	"\x06stages\x18\x01 \x03(\v2\x10.fanout.v1.StageR\x06stages\x12'\n" +
-	"\x0fmax_concurrency\x18\x02 \x01(\x03R\x0emaxConcurrency\"f\n" +
+	"\x0fmax_concurrency\x18\x02 \x01(\x03R\x0emaxConcurrency\x12.\n" +
+	"\auniform\x18\x03 \x01(\v2\x12.fanout.v1.UniformH\x00R\auniform\x12.\n" +
+	"\apoisson\x18\x04 \x01(\v2\x12.fanout.v1.PoissonH\x00R\apoisson\x12<\n" +
+	"\fmax_lateness\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vmaxLatenessB\t\n" +
+	"\aarrival\"\t\n" +
+	"\aUniform\"\x1d\n" +
+	"\aPoisson\x12\x12\n" +
+	"\x04seed\x18\x01 \x01(\x03R\x04seed\"\xb2\x01\n" +
 	"\x05Stage\x12&\n" +
 	"\x0frate_per_second\x18\x01 \x01(\x01R\rratePerSecond\x125\n" +
-	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bdurationB\x95\x01\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x122\n" +
+	"\x13end_rate_per_second\x18\x03 \x01(\x01H\x00R\x10endRatePerSecond\x88\x01\x01B\x16\n" +
+	"\x14_end_rate_per_secondB\x95\x01\n" +
 	"\rcom.fanout.v1B\tLoadProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 
@@ -338,26 +504,31 @@ func file_fanout_v1_load_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_load_proto_rawDescData
 }
 
-var file_fanout_v1_load_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_fanout_v1_load_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_fanout_v1_load_proto_goTypes = []any{
 	(*Load)(nil),                // 0: fanout.v1.Load
 	(*ClosedLoop)(nil),          // 1: fanout.v1.ClosedLoop
 	(*OpenLoop)(nil),            // 2: fanout.v1.OpenLoop
-	(*Stage)(nil),               // 3: fanout.v1.Stage
-	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
+	(*Uniform)(nil),             // 3: fanout.v1.Uniform
+	(*Poisson)(nil),             // 4: fanout.v1.Poisson
+	(*Stage)(nil),               // 5: fanout.v1.Stage
+	(*durationpb.Duration)(nil), // 6: google.protobuf.Duration
 }
 var file_fanout_v1_load_proto_depIdxs = []int32{
-	4, // 0: fanout.v1.Load.duration:type_name -> google.protobuf.Duration
-	4, // 1: fanout.v1.Load.grace_duration:type_name -> google.protobuf.Duration
+	6, // 0: fanout.v1.Load.duration:type_name -> google.protobuf.Duration
+	6, // 1: fanout.v1.Load.grace_duration:type_name -> google.protobuf.Duration
 	1, // 2: fanout.v1.Load.closed_loop:type_name -> fanout.v1.ClosedLoop
 	2, // 3: fanout.v1.Load.open_loop:type_name -> fanout.v1.OpenLoop
-	3, // 4: fanout.v1.OpenLoop.stages:type_name -> fanout.v1.Stage
-	4, // 5: fanout.v1.Stage.duration:type_name -> google.protobuf.Duration
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5, // 4: fanout.v1.OpenLoop.stages:type_name -> fanout.v1.Stage
+	3, // 5: fanout.v1.OpenLoop.uniform:type_name -> fanout.v1.Uniform
+	4, // 6: fanout.v1.OpenLoop.poisson:type_name -> fanout.v1.Poisson
+	6, // 7: fanout.v1.OpenLoop.max_lateness:type_name -> google.protobuf.Duration
+	6, // 8: fanout.v1.Stage.duration:type_name -> google.protobuf.Duration
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_load_proto_init() }
@@ -369,13 +540,18 @@ func file_fanout_v1_load_proto_init() {
 		(*Load_ClosedLoop)(nil),
 		(*Load_OpenLoop)(nil),
 	}
+	file_fanout_v1_load_proto_msgTypes[2].OneofWrappers = []any{
+		(*OpenLoop_Uniform)(nil),
+		(*OpenLoop_Poisson)(nil),
+	}
+	file_fanout_v1_load_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_load_proto_rawDesc), len(file_fanout_v1_load_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

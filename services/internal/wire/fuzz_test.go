@@ -42,7 +42,8 @@ func FuzzParsePlan(f *testing.F) {
 				Body:    &fanoutv1.Body{Content: &fanoutv1.Body_Data{Data: []byte("\xff")}},
 			}},
 			Load: &fanoutv1.Load{Duration: second, GraceDuration: second, Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
-				MaxConcurrency: 1, Stages: []*fanoutv1.Stage{{RatePerSecond: 1e6, Duration: second}},
+				MaxConcurrency: 1, Stages: []*fanoutv1.Stage{rampProto(1e6, 0, time.Second), stageProto(0, time.Hour), stageProto(3, 0)},
+				Arrival: random(-1), MaxLateness: second,
 			}}},
 			Http: &fanoutv1.HttpOptions{
 				Timeout: second, DialTimeout: second, TlsTimeout: second, FirstByteTimeout: second, MaxRedirects: 1, SlotHeader: true,

@@ -67,6 +67,16 @@ func TestAbsentFields(t *testing.T) {
 			true,
 		},
 		{
+			"arrival: uniform; max_lateness 0: none",
+			func(pb *fanoutv1.Plan) {
+				pb.Load = &fanoutv1.Load{Shape: open(&fanoutv1.Stage{RatePerSecond: 5})}
+				pb.GetLoad().GetOpenLoop().Arrival = &fanoutv1.OpenLoop_Uniform{}
+				pb.GetLoad().GetOpenLoop().MaxLateness = durationpb.New(0)
+			},
+			func(p *plan.Plan) { p.Load.OpenLoop = &plan.OpenLoop{Stages: []plan.Stage{{Rate: 5}}} },
+			false,
+		},
+		{
 			"requests' timeout: the plan's, which is the grace as well",
 			func(pb *fanoutv1.Plan) { pb.Http = &fanoutv1.HttpOptions{Timeout: durationpb.New(time.Second)} },
 			func(p *plan.Plan) {
@@ -136,8 +146,10 @@ func TestEveryFieldIsKept(t *testing.T) {
 		Load: &fanoutv1.Load{
 			Requests: 5, Duration: durationpb.New(24 * time.Hour), GraceDuration: durationpb.New(time.Minute),
 			Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
-				Stages:         []*fanoutv1.Stage{{RatePerSecond: 1e6, Duration: durationpb.New(time.Hour)}},
-				MaxConcurrency: 9,
+				Stages: []*fanoutv1.Stage{
+					rampProto(1e6, 0, time.Hour), stageProto(0, time.Second), rampProto(7, 7, time.Second), stageProto(0.5, 0),
+				},
+				MaxConcurrency: 9, Arrival: random(-3), MaxLateness: durationpb.New(time.Millisecond),
 			}},
 		},
 		Http: &fanoutv1.HttpOptions{
@@ -147,7 +159,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		},
 		Outcomes: &fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{MaxBytes: 1 << 20}, Headers: []string{"etag", "*", "X-REQUEST-id"}},
 	}
-	grace := time.Minute
+	grace, seven := time.Minute, 7.0
 	want := &plan.Plan{
 		Requests: []plan.Request{{
 			URL: "HTTPS://user:secret@[::1]:8443/a%20b?q=ü#part", Method: "m-SEARCH",
@@ -156,7 +168,15 @@ func TestEveryFieldIsKept(t *testing.T) {
 		}},
 		Load: plan.Load{
 			Requests: 5, Duration: 24 * time.Hour, Grace: &grace,
-			OpenLoop: &plan.OpenLoop{Stages: []plan.Stage{{Rate: 1e6, Duration: time.Hour}}, MaxConcurrency: 9},
+			OpenLoop: &plan.OpenLoop{
+				Stages: []plan.Stage{
+					{Rate: 1e6, EndRate: new(float64), Duration: time.Hour},
+					{Duration: time.Second},
+					{Rate: 7, EndRate: &seven, Duration: time.Second},
+					{Rate: 0.5},
+				},
+				MaxConcurrency: 9, Poisson: &plan.Poisson{Seed: -3}, MaxLateness: time.Millisecond,
+			},
 		},
 		HTTP: plan.HTTPOptions{
 			Timeout: 1, DialTimeout: 2, TLSTimeout: 3, FirstByteTimeout: 4, MaxRedirects: 50, SlotHeader: true,

@@ -75,9 +75,14 @@ func loadProto(l plan.Load) *fanoutv1.Load {
 }
 
 func openLoopProto(l *plan.OpenLoop) *fanoutv1.OpenLoop {
-	pb := &fanoutv1.OpenLoop{MaxConcurrency: l.MaxConcurrency}
+	pb := &fanoutv1.OpenLoop{MaxConcurrency: l.MaxConcurrency, MaxLateness: durationProto(l.MaxLateness)}
 	for _, s := range l.Stages {
-		pb.Stages = append(pb.Stages, &fanoutv1.Stage{RatePerSecond: s.Rate, Duration: durationProto(s.Duration)})
+		pb.Stages = append(pb.Stages, &fanoutv1.Stage{
+			RatePerSecond: s.Rate, EndRatePerSecond: s.EndRate, Duration: durationProto(s.Duration),
+		})
+	}
+	if l.Poisson != nil {
+		pb.Arrival = &fanoutv1.OpenLoop_Poisson{Poisson: &fanoutv1.Poisson{Seed: l.Poisson.Seed}}
 	}
 	return pb
 }

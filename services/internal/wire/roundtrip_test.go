@@ -15,6 +15,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/histogram"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
@@ -83,13 +84,37 @@ func drawLoad(t *rapid.T) plan.Load {
 	case 1:
 		l.ClosedLoop = &plan.ClosedLoop{Concurrency: rapid.Int64Range(1, 1e10).Draw(t, "concurrency")}
 	case 2:
-		stage := plan.Stage{Rate: rapid.Float64Range(math.SmallestNonzeroFloat64, 100_000).Draw(t, "rate")}
-		if oneIn(t, 2, "has stage duration") {
-			stage.Duration = drawDuration(t, "stage.duration", 1)
-		}
-		l.OpenLoop = &plan.OpenLoop{Stages: []plan.Stage{stage}, MaxConcurrency: rapid.Int64Min(0).Draw(t, "max_concurrency")}
+		l.OpenLoop = drawOpenLoop(t, l)
 	}
 	return l
+}
+
+// drawOpenLoop is an open loop that the load takes: with a slot, and no longer than a day.
+func drawOpenLoop(t *rapid.T, load plan.Load) *plan.OpenLoop {
+	o := &plan.OpenLoop{MaxConcurrency: rapid.Int64Min(0).Draw(t, "max_concurrency")}
+	for range rapid.IntRange(1, 4).Draw(t, "stages") {
+		s := plan.Stage{Rate: rapid.Float64Range(0, 100_000).Draw(t, "rate"), Duration: time.Duration(rapid.Int64Range(1, int64(6*time.Hour)).Draw(t, "stage.duration"))}
+		if oneIn(t, 2, "is a ramp") {
+			end := rapid.Float64Range(0, 100_000).Draw(t, "end rate")
+			s.EndRate = &end
+		}
+		o.Stages = append(o.Stages, s)
+	}
+	last := &o.Stages[len(o.Stages)-1]
+	if oneIn(t, 2, "no last duration") && last.Rate > 0 && last.EndRate == nil && (load.Requests > 0 || load.Duration > 0 || len(o.Stages) == 1) {
+		last.Duration = 0
+	}
+	if oneIn(t, 2, "poisson") {
+		o.Poisson = &plan.Poisson{Seed: rapid.Int64().Draw(t, "seed")}
+	}
+	if oneIn(t, 2, "has max_lateness") {
+		o.MaxLateness = drawDuration(t, "max_lateness", 1)
+	}
+	load.OpenLoop = o
+	if schedule.DueInTime(load) == 0 {
+		t.Skip("no slot")
+	}
+	return o
 }
 
 func drawHTTP(t *rapid.T) plan.HTTPOptions {

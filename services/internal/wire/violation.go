@@ -55,6 +55,9 @@ func (c *checker) addf(at, name, format string, args ...any) {
 	c.found = append(c.found, v)
 }
 
+// count is how many violations were found so far.
+func (c *checker) count() int { return len(c.found) + c.more }
+
 func join(at, name string) string {
 	if at == "" || name == "" {
 		return at + name
