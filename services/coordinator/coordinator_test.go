@@ -181,6 +181,31 @@ func TestGroupsAndIntervals(t *testing.T) {
 	}
 }
 
+// A ramp that two workers share is one ramp: each slot is due where the rate's integral reaches it, and the planned rate of a
+// second is the slots due in it, also where it begins with 0.
+func TestRampOverTwoWorkers(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	s := start(t, newWorkers(2)...)
+	p := openLoop(o.URL()+"/ok", 0, 0)
+	to := 100.0
+	p.Load = &fanoutv1.Load{Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
+		Stages: []*fanoutv1.Stage{{EndRatePerSecond: &to, Duration: durationpb.New(2 * time.Second)}},
+	}}}
+	r := s.carryOut(t, p)
+	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	if c := r.GetTally().GetCounts(); c.GetPlanned() != 100 || c.GetResponses() != 100 || o.Ledger().Total() != 100 {
+		t.Errorf("counts = %v, and the target saw %d, want 100 responses", c, o.Ledger().Total())
+	}
+	var planned []float64
+	for _, interval := range s.intervals(t, r.GetId(), 10) {
+		planned = append(planned, interval.GetPlannedRatePerSecond())
+	}
+	if len(planned) < 2 || planned[0] != 25 || planned[1] != 75 {
+		t.Errorf("planned rates = %v, want 25 and 75", planned)
+	}
+}
+
 // intervals is all intervals of a run, taken by pages of size.
 func (s *service) intervals(t *testing.T, id string, size int32) []*fanoutv1.RunInterval {
 	t.Helper()
