@@ -64,6 +64,52 @@ func TestLoadFlags(t *testing.T) {
 	}
 }
 
+// What --stage, --poisson, --seed and --max-lateness say beside the others.
+func TestOpenLoopFlags(t *testing.T) {
+	t.Parallel()
+	to := func(rate float64) *float64 { return &rate }
+	ten := plan.Stage{Rate: 100, Duration: 10 * time.Second}
+	for _, tt := range []struct {
+		name     string
+		args     []string
+		requests int64
+		duration time.Duration
+		want     plan.OpenLoop
+	}{
+		{"a stage: as long as it is", []string{"--stage", "10s:100"}, 0, 0, plan.OpenLoop{Stages: []plan.Stage{ten}}},
+		{"a ramp", []string{"--stage", "30s:100..1000"}, 0, 0, plan.OpenLoop{Stages: []plan.Stage{{Rate: 100, EndRate: to(1000), Duration: 30 * time.Second}}}},
+		{"a ramp to 0", []string{"--stage=1m:0.5..0"}, 0, 0, plan.OpenLoop{Stages: []plan.Stage{{Rate: 0.5, EndRate: to(0), Duration: time.Minute}}}},
+		{
+			"stages, one after the other",
+			[]string{"--stage", "10s:100", "--stage", "5:0", "--stage", "1m30s:0..1e3"},
+			0, 0,
+			plan.OpenLoop{Stages: []plan.Stage{ten, {Duration: 5 * time.Second}, {EndRate: to(1000), Duration: 90 * time.Second}}},
+		},
+		{"n c z", []string{"--stage", "10s:100", "-n", "7", "-c", "4", "-z", "3s"}, 7, 3 * time.Second, plan.OpenLoop{Stages: []plan.Stage{ten}, MaxConcurrency: 4}},
+		{"at random", []string{"--stage", "10s:100", "--poisson"}, 0, 0, plan.OpenLoop{Stages: []plan.Stage{ten}, Poisson: &plan.Poisson{}}},
+		{"at random, q", []string{"-q", "5", "--poisson", "--seed", "-3"}, 0, 10 * time.Second, plan.OpenLoop{Stages: []plan.Stage{{Rate: 5}}, Poisson: &plan.Poisson{Seed: -3}}},
+		{"patience", []string{"-q", "5", "--max-lateness", "200ms"}, 0, 10 * time.Second, plan.OpenLoop{Stages: []plan.Stage{{Rate: 5}}, MaxLateness: 200 * time.Millisecond}},
+		{"patience in seconds", []string{"--stage", "10s:100", "--max-lateness", "2"}, 0, 0, plan.OpenLoop{Stages: []plan.Stage{ten}, MaxLateness: 2 * time.Second}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := plan.Load{Requests: tt.requests, Duration: tt.duration, OpenLoop: &tt.want}
+			if got, err := loadOf(tt.args...); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("load of %q = %+v, %v, want %+v", tt.args, got, err, want)
+			}
+		})
+	}
+	var s stages
+	for _, text := range []string{"10s:100", "5:0", "30s:100..1e3"} {
+		if err := s.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := s.String(), "10s:100, 5s:0, 30s:100..1000"; got != want {
+		t.Errorf("String() = %q, want %q", got, want)
+	}
+}
+
 func TestDurationFlag(t *testing.T) {
 	t.Parallel()
 	const bad = -1 // an error

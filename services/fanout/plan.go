@@ -154,14 +154,14 @@ type loadFlags struct {
 	requests    int64
 	concurrency int64
 	duration    duration
-	rate        float64
+	open        openLoopFlags
 }
 
 func (f *loadFlags) add(flags *pflag.FlagSet) {
-	flags.Int64VarP(&f.requests, "requests", "n", 0, "number of requests; without -c and -q all at once (default 1)")
-	flags.Int64VarP(&f.concurrency, "concurrency", "c", 0, "senders of the whole run; with -q the most there may be")
+	flags.Int64VarP(&f.requests, "requests", "n", 0, "number of requests; without -c, -q and --stage all at once (default 1)")
+	flags.Int64VarP(&f.concurrency, "concurrency", "c", 0, "senders of the whole run; with -q or --stage the most there may be")
 	flags.VarP(&f.duration, "duration", "z", "length of the load, as 10s or 10 (default 10s with -c or -q and no -n)")
-	flags.Float64VarP(&f.rate, "rate", "q", 0, "requests per second of the whole run")
+	f.open.add(flags)
 }
 
 // Defaults of a load that its flags leave open.
@@ -181,20 +181,23 @@ func (f *loadFlags) load(flags *pflag.FlagSet) (plan.Load, error) {
 		return load, fmt.Errorf("-c %d is not at least 1", f.concurrency)
 	case given("duration") && f.duration.value <= 0:
 		return load, fmt.Errorf("-z %s is not more than 0, in whole nanoseconds", f.duration.text)
-	case given("rate") && !(f.rate > 0 && f.rate <= math.MaxFloat64):
-		return load, fmt.Errorf("-q %v is not a rate of more than 0 requests per second", f.rate)
 	}
-	load.Requests, load.Duration = f.requests, f.duration.value
-	shaped := given("concurrency") || given("rate")
+	open, err := f.open.openLoop(flags)
+	if err != nil {
+		return load, err
+	}
+	load.Requests, load.Duration, load.OpenLoop = f.requests, f.duration.value, open
+	shaped := given("concurrency") || open != nil
 	switch {
+	case given("stage"): // they have their own durations
 	case shaped && !given("requests") && !given("duration"):
 		load.Duration = defaultDuration
 	case given("duration") && !shaped:
 		f.concurrency = defaultConcurrency
 	}
 	switch {
-	case given("rate"):
-		load.OpenLoop = &plan.OpenLoop{Stages: []plan.Stage{{Rate: f.rate}}, MaxConcurrency: f.concurrency}
+	case open != nil:
+		open.MaxConcurrency = f.concurrency
 	case f.concurrency > 0:
 		load.ClosedLoop = &plan.ClosedLoop{Concurrency: f.concurrency}
 	}

@@ -38,11 +38,13 @@ func newRun(std stdio) *cobra.Command {
 		Short: "Send a load, with a report",
 		Long: `Send a load to URL and report on every request.
 
-Without -c and -q all requests are sent at once; -c keeps so many in flight; -q sends so many per second, whatever the target
-does. Exit codes: 0 passed, 1 error or never started, 2 wrong usage, 3 incomplete, 99 failed, 130 cancelled.`,
+Without -c, -q and --stage all requests are sent at once; -c keeps so many in flight; -q sends so many per second, whatever
+the target does, and each --stage so many for a time, one after the other. Exit codes: 0 passed, 1 error or never started,
+2 wrong usage, 3 incomplete, 99 failed, 130 cancelled.`,
 		Example: `  fanout run -n 10 http://127.0.0.1:8080/inc             ten at once
   fanout run -n 10000 -c 100 http://127.0.0.1:8080/      a closed loop
-  fanout run -q 500 -z 30s http://127.0.0.1:8080/        an open loop: 500 a second for 30 s`,
+  fanout run -q 500 -z 30s http://127.0.0.1:8080/        an open loop: 500 a second for 30 s
+  fanout run --stage 10s:10..500 --stage 1m:500 http://127.0.0.1:8080/    a ramp, then a minute at 500`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("run needs one URL, as in fanout run http://127.0.0.1:8080/inc; %d are given", len(args))

@@ -59,7 +59,9 @@
 //
 //	requests                [{url, method, headers: [{name, value}], body: {text | data}, weight, timeout, group}]
 //	load                    {requests, duration, graceDuration, closedLoop: {concurrency} |
-//	                        openLoop: {stages: [{ratePerSecond, duration}], maxConcurrency}}
+//	                        openLoop: {stages: [{ratePerSecond, endRatePerSecond, duration}], maxConcurrency,
+//	                        poisson: {seed}, maxLateness}}; without endRatePerSecond a stage is constant, without poisson
+//	                        slots are due at equal distances
 //	http                    {timeout, dialTimeout, tlsTimeout, firstByteTimeout, maxRedirects,
 //	                        tls: {insecureSkipVerify, serverName, caPem}, slotHeader}
 //	outcomes                {body: {maxBytes}, headers: ["…"]}

@@ -393,6 +393,15 @@ func TestPlanJSON(t *testing.T) {
 				bareHTTP + `,` + none + `}`,
 		},
 		{
+			"stages, random arrivals and patience",
+			&plan.Plan{Requests: requests, HTTP: http, Load: plan.Load{OpenLoop: &plan.OpenLoop{
+				Stages:  []plan.Stage{{Rate: 10, EndRate: new(float64), Duration: time.Second}, {Duration: time.Minute}},
+				Poisson: &plan.Poisson{}, MaxLateness: 1500 * time.Millisecond,
+			}}},
+			`{` + bare + `,"load":{"openLoop":{"stages":[{"ratePerSecond":10,"endRatePerSecond":0,"duration":1},{"ratePerSecond":0,"duration":60}],` +
+				`"poisson":{"seed":0},"maxLateness":1.5}},` + bareHTTP + `,` + none + `}`,
+		},
+		{
 			"everything about requests",
 			&plan.Plan{
 				Requests: []plan.Request{

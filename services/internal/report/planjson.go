@@ -50,13 +50,20 @@ type (
 	}
 
 	openLoopDocument struct {
-		Stages         []stageDocument `json:"stages"`
-		MaxConcurrency int64           `json:"maxConcurrency,omitempty"`
+		Stages         []stageDocument  `json:"stages"`
+		MaxConcurrency int64            `json:"maxConcurrency,omitempty"`
+		Poisson        *poissonDocument `json:"poisson,omitempty"`
+		MaxLateness    seconds          `json:"maxLateness,omitempty"`
 	}
 
 	stageDocument struct {
-		RatePerSecond float64 `json:"ratePerSecond"`
-		Duration      seconds `json:"duration,omitempty"`
+		RatePerSecond    float64  `json:"ratePerSecond"`
+		EndRatePerSecond *float64 `json:"endRatePerSecond,omitempty"`
+		Duration         seconds  `json:"duration,omitempty"`
+	}
+
+	poissonDocument struct {
+		Seed int64 `json:"seed"`
 	}
 
 	httpDocument struct {
@@ -148,10 +155,22 @@ func loadOf(l plan.Load) loadDocument {
 		d.ClosedLoop = &closedLoopDocument{l.ClosedLoop.Concurrency}
 	}
 	if l.OpenLoop != nil {
-		d.OpenLoop = &openLoopDocument{make([]stageDocument, len(l.OpenLoop.Stages)), l.OpenLoop.MaxConcurrency}
-		for i, s := range l.OpenLoop.Stages {
-			d.OpenLoop.Stages[i] = stageDocument{s.Rate, seconds(s.Duration)}
-		}
+		d.OpenLoop = openLoopOf(l.OpenLoop)
+	}
+	return d
+}
+
+func openLoopOf(l *plan.OpenLoop) *openLoopDocument {
+	d := &openLoopDocument{
+		Stages:         make([]stageDocument, len(l.Stages)),
+		MaxConcurrency: l.MaxConcurrency,
+		MaxLateness:    seconds(l.MaxLateness),
+	}
+	for i, s := range l.Stages {
+		d.Stages[i] = stageDocument{s.Rate, s.EndRate, seconds(s.Duration)}
+	}
+	if l.Poisson != nil {
+		d.Poisson = &poissonDocument{l.Poisson.Seed}
 	}
 	return d
 }
