@@ -208,8 +208,8 @@ const (
 	LimitedBy_LIMITED_BY_TARGET LimitedBy = 1
 	// The generator; the figures then describe it rather than the target. One of: a worker's cpu_share is 0.9 or more in a run
 	// of 1 s or more; slots failed for want of files, ports or memory; senders waited for the stream in more than 1% of the
-	// run's time; the 99th percentile of lateness is above 10 ms in an open loop, and at most 1% of its slots were held back by
-	// senders that were all busy.
+	// run's time; in an open loop the 99th percentile of lateness is above 10 ms, or more than 1% of the slots were given up,
+	// LATE, and at most 1% of them were held back by senders that were all busy.
 	LimitedBy_LIMITED_BY_GENERATOR LimitedBy = 2
 	// The schedule: it was carried out as written.
 	LimitedBy_LIMITED_BY_SCHEDULE LimitedBy = 3

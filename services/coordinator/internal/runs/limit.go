@@ -22,6 +22,8 @@ const (
 	// maxHeldBack is the part of the slots that may wait for a sender because all are busy; beyond it lateness is the target's
 	// doing, and the caller's, who bounded the senders.
 	maxHeldBack = 0.01
+	// maxGivenUp is the part of the slots that may be given up, LATE: they have no lateness that a percentile could show.
+	maxGivenUp = 0.01
 )
 
 // limit is what limited a run that has ended, and one sentence on it.
@@ -36,7 +38,7 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 	if r.Plan.Load.OpenLoop == nil {
 		return run.ByTarget, "the next request was sent when the target had answered"
 	}
-	if r.Tally.Lateness.P99 > maxLateness {
+	if offSchedule(r) != "" {
 		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", heldBack(r), c.Planned)
 	}
 	return run.BySchedule, ""
@@ -58,9 +60,22 @@ func generator(r *run.Run) string {
 			return fmt.Sprintf("senders of worker %s waited %v for the stream to the coordinator", w.Address, w.Tally.Stalled.Round(time.Millisecond))
 		}
 	}
-	late := r.Plan.Load.OpenLoop != nil && r.Tally.Lateness.P99 > maxLateness
-	if late && float64(heldBack(r)) <= maxHeldBack*float64(r.Tally.Counts.Planned) {
-		return fmt.Sprintf("the 99th percentile of lateness is %v, although senders were free", r.Tally.Lateness.P99.Round(10*time.Microsecond))
+	if late := offSchedule(r); late != "" && float64(heldBack(r)) <= maxHeldBack*float64(r.Tally.Counts.Planned) {
+		return late + ", although senders were free"
+	}
+	return ""
+}
+
+// offSchedule is how an open loop was not carried out as written; "" if it was.
+func offSchedule(r *run.Run) string {
+	if r.Plan.Load.OpenLoop == nil {
+		return ""
+	}
+	if n := notSent(r.Tally, outcome.NotSentLate); float64(n) > maxGivenUp*float64(r.Tally.Counts.Planned) {
+		return fmt.Sprintf("%d of %d slots were given up, LATE", n, r.Tally.Counts.Planned)
+	}
+	if p99 := r.Tally.Lateness.P99; p99 > maxLateness {
+		return fmt.Sprintf("the 99th percentile of lateness is %v", p99.Round(10*time.Microsecond))
 	}
 	return ""
 }

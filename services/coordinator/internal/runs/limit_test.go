@@ -17,6 +17,12 @@ func TestLimit(t *testing.T) {
 	late := func(p99 time.Duration) *tally.Snapshot {
 		return &tally.Snapshot{Counts: tally.Counts{Planned: 1000, Responses: 1000}, Lateness: tally.Latency{P99: p99}}
 	}
+	givenUp := func(n int64) *tally.Snapshot {
+		return &tally.Snapshot{
+			Counts:  tally.Counts{Planned: 1000, Responses: 1000 - n, NotSent: n},
+			NotSent: []tally.ReasonCount{{Reason: outcome.NotSentLate, Count: n}},
+		}
+	}
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name    string
@@ -31,6 +37,9 @@ func TestLimit(t *testing.T) {
 		{name: "on schedule", tally: late(9 * ms), effort: &run.Effort{CPUShare: 0.5}, want: run.BySchedule},
 		{name: "late by itself", tally: late(11 * ms), effort: &run.Effort{HeldBack: 10}, want: run.ByGenerator, reason: "11ms"},
 		{name: "late for want of senders", tally: late(11 * ms), effort: &run.Effort{HeldBack: 11}, want: run.ByTarget, reason: "11 of 1000"},
+		{name: "a few given up", tally: givenUp(10), effort: &run.Effort{HeldBack: 10}, want: run.BySchedule},
+		{name: "given up by itself", tally: givenUp(11), effort: &run.Effort{HeldBack: 10}, want: run.ByGenerator, reason: "11 of 1000 slots were given up"},
+		{name: "given up for want of senders", tally: givenUp(11), effort: &run.Effort{HeldBack: 11}, want: run.ByTarget, reason: "11 of 1000 slots waited"},
 		{name: "a worker that told nothing", tally: late(9 * ms), want: run.BySchedule},
 		{name: "closed loop", closed: true, tally: late(0), effort: &run.Effort{CPUShare: 0.89}, want: run.ByTarget, reason: "answered"},
 		{name: "closed loop that waits for its own deliveries", closed: true, tally: late(time.Second), want: run.ByTarget, reason: "answered"},
