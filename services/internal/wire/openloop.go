@@ -111,6 +111,8 @@ func (c *checker) slots(at string, load plan.Load) {
 		c.addf(at, "stages", "0 slots fall due within %s with this seed; use higher rates, a longer time or another seed", show(load.End()))
 	case n == 0:
 		c.addf(at, "stages", "0 slots fall due within %s; give a stage within it a rate of more than 0", show(load.End()))
+	case load.Requests > 0 && schedule.New(&plan.Plan{Load: load}).Due(load.Requests-1) > c.caps.Duration && n >= load.Requests:
+		c.addf(at, "stages", "%d requests at these rates take longer than the cap of %s; use higher rates or fewer requests", load.Requests, show(c.caps.Duration))
 	case n == schedule.Unbounded || n <= c.caps.Slots || load.Requests > 0:
 	case len(stages) == 1 && stages[0].EndRate == nil:
 		c.addf(at+".stages[0]", "rate_per_second", "%s per second for %s are %d slots, beyond the cap of %d; lower the rate or the duration",

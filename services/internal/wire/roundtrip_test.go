@@ -114,6 +114,9 @@ func drawOpenLoop(t *rapid.T, load plan.Load) *plan.OpenLoop {
 	if schedule.DueInTime(load) == 0 {
 		t.Skip("no slot")
 	}
+	if load.Requests > 0 && schedule.New(&plan.Plan{Load: load}).Due(load.Requests-1) > 24*time.Hour && schedule.DueInTime(load) >= load.Requests {
+		t.Skip("too long")
+	}
 	return o
 }
 

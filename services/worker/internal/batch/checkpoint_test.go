@@ -204,7 +204,8 @@ func TestCheckpoints(t *testing.T) {
 				l.claim(5)
 				for _, at := range []time.Duration{700 * ms, 998 * ms, 1200 * ms, 1300 * ms} {
 					l.sleepUntil(at)
-					l.queue.Put(response(0))
+					o := response(0)
+					l.queue.Put(&o)
 				}
 				l.sleepUntil(1700 * ms)
 				l.close(t)

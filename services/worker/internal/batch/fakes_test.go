@@ -141,7 +141,7 @@ func (l *line) close(t testing.TB) {
 // put claims a slot and queues its outcome.
 func (l *line) put(o outcome.Outcome) {
 	l.claim(1)
-	l.queue.Put(o)
+	l.queue.Put(&o)
 }
 
 // sleepUntil sleeps until so long after the line was made.

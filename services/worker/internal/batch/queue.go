@@ -38,8 +38,8 @@ func NewQueue() *Queue {
 	return q
 }
 
-// Put queues an outcome. It waits while the queue is full, until Discard.
-func (q *Queue) Put(o outcome.Outcome) {
+// Put queues a copy of an outcome. It waits while the queue is full, until Discard.
+func (q *Queue) Put(o *outcome.Outcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.bytes >= maxQueued && !q.closed {
@@ -48,8 +48,8 @@ func (q *Queue) Put(o outcome.Outcome) {
 	if q.closed {
 		return
 	}
-	q.rows = append(q.rows, o)
-	q.bytes += size(&o)
+	q.rows = append(q.rows, *o)
+	q.bytes += size(o)
 	if len(q.rows) == 1 {
 		signal(q.ready)
 	}

@@ -30,7 +30,7 @@ func fill(q *Queue, o func() outcome.Outcome) int {
 	for bytes := 0; bytes < maxQueued; n++ {
 		row := o()
 		bytes += size(&row)
-		q.Put(row)
+		q.Put(&row)
 	}
 	return n
 }
@@ -41,7 +41,8 @@ func waiters(n int, q *Queue, put *atomic.Int64) *sync.WaitGroup {
 	for i := range n {
 		all.Go(func() {
 			time.Sleep(time.Duration(i+1) * time.Second)
-			q.Put(response(0))
+			o := response(0)
+			q.Put(&o)
 			put.Add(1)
 		})
 	}
@@ -97,7 +98,7 @@ func TestQueueFillsUpAgain(t *testing.T) {
 		n := fill(q, o)
 		var senders sync.WaitGroup
 		for range n + 5 {
-			senders.Go(func() { q.Put(o()) })
+			senders.Go(func() { putOne(q, o()) })
 		}
 		synctest.Wait()
 		if got := len(q.take(nil)); got != n {
@@ -131,7 +132,7 @@ func TestDiscard(t *testing.T) {
 			t.Errorf("senders that went on = %d, want 3", got)
 		}
 		fill(q, o)
-		q.Put(o())
+		putOne(q, o())
 		if got := q.take(nil); len(got) != 0 {
 			t.Errorf("take() = %d outcomes after Discard, want none", len(got))
 		}
@@ -205,3 +206,5 @@ func TestSizeIsNoLessThanTheMessage(t *testing.T) {
 		}
 	})
 }
+
+func putOne(q *Queue, o outcome.Outcome) { q.Put(&o) }

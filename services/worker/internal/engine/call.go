@@ -37,8 +37,8 @@ type Work struct {
 // Config is how a call reaches its surroundings. The functions are called by many senders at once.
 type Config struct {
 	NewSender func() Sender
-	// Deliver takes an outcome. It may wait; it must not fail.
-	Deliver func(outcome.Outcome)
+	// Deliver takes a copy of an outcome. It may wait; it must not fail.
+	Deliver func(*outcome.Outcome)
 	// Admit asks for one more sender than the first; Release gives back one that Admit gave.
 	Admit   func() bool
 	Release func()

@@ -98,7 +98,7 @@ func TestDueAndLateness(t *testing.T) {
 		},
 		{
 			name: "closed loop that comes too late", scene: scene{load: closedLoop(3, 0), concurrency: 1, delay: -5 * second},
-			due: []time.Duration{5 * second, 6 * second, 7 * second}, late: []time.Duration{0, 0, 0},
+			due: []time.Duration{0, 6 * second, 7 * second}, late: []time.Duration{5 * second, 0, 0},
 		},
 		{
 			name: "all at once", scene: scene{load: plan.Load{Requests: 3}, concurrency: 3},

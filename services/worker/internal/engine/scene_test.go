@@ -72,11 +72,11 @@ func (c *call) newSender() engine.Sender {
 	return sender
 }
 
-func (c *call) take(o outcome.Outcome) {
+func (c *call) take(o *outcome.Outcome) {
 	if c.scene.deliver != nil {
-		c.scene.deliver(o)
+		c.scene.deliver(*o)
 	}
-	c.ledger.deliver(o)
+	c.ledger.deliver(*o)
 }
 
 func (c *call) admit() bool {

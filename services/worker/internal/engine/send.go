@@ -15,24 +15,25 @@ func (c *Call) startSender(release func()) {
 		}
 		sender := c.config.NewSender()
 		defer sender.Close()
-		for c.next(sender) && !c.once {
+		var o outcome.Outcome
+		for free := time.Duration(0); c.next(sender, &o, free) && !c.once; free = o.Due + o.Response() {
 		}
 	})
 }
 
-// next claims a slot and carries it through to its delivery. It returns false when there is none to claim.
-func (c *Call) next(sender Sender) bool {
-	o, ok := c.claimSlot()
-	if !ok {
+// next claims a slot and carries it through to its delivery; the sender has been free since the given offset from the run's
+// start. What became of the slot is left in o. It returns false when there is none to claim.
+func (c *Call) next(sender Sender, o *outcome.Outcome, free time.Duration) bool {
+	if !c.claimSlot(o, free) {
 		return false
 	}
-	if reason := c.awaitDue(&o); reason != outcome.Sent {
+	if reason := c.awaitDue(o); reason != outcome.Sent {
 		o.NotSent = reason
 		c.config.Deliver(o)
 		return true
 	}
 	o.Lateness = max(time.Since(c.work.Start)-o.Due, 0)
-	c.sendOne(sender, &o)
+	c.sendOne(sender, o)
 	c.config.Deliver(o)
 	if c.work.Plan.Load.OpenLoop != nil {
 		c.idle.Add(1)
@@ -41,22 +42,22 @@ func (c *Call) next(sender Sender) bool {
 }
 
 // claimSlot takes the next slot of the grants: one atomic add, which is all that senders share.
-func (c *Call) claimSlot() (outcome.Outcome, bool) {
+func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 	if c.claim.Err() != nil {
-		return outcome.Outcome{}, false
+		return false
 	}
 	ordinal := c.claimed.Add(1) - 1
 	if ordinal >= c.granted {
-		return outcome.Outcome{}, false
+		return false
 	}
 	slot := c.work.Grants.Slot(ordinal)
-	o := outcome.Outcome{Slot: slot, Request: int32(c.work.Schedule.Request(slot))}
+	*o = outcome.Outcome{Slot: slot, Request: int32(c.work.Schedule.Request(slot))}
 	if c.work.Plan.Load.ClosedLoop != nil {
-		o.Due = max(time.Since(c.work.Start), 0) // a sender is free now
+		o.Due = free
 	} else {
 		o.Due = c.work.Schedule.Due(slot)
 	}
-	return o, true
+	return true
 }
 
 // heldBackFrom is from when on a slot that no sender was free to take counts as held back: less is how senders take turns.
