@@ -17,8 +17,8 @@ type Config struct {
 }
 
 // spareFiles is how many file descriptors a worker keeps from its senders: for its own listeners and streams, for logs and
-// for look-ups.
-const spareFiles = 128
+// for look-ups, and one for the pacer of each call.
+const spareFiles = 128 + 64
 
 // DefaultCaps is the caps of a worker in this process: fewer senders where the limit on file descriptors is low, since each
 // sender holds a socket.

@@ -18,6 +18,7 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/pacer"
 )
 
 // restBudget is how long a call that was stopped lists the slots that it did not send, each in a row of its own; finished
@@ -42,9 +43,12 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	}
 	defer client.Close()
 	queue := batch.NewQueue()
+	pace := pacer.New()
+	defer pace.Close()
 	call := engine.New(job.work, engine.Config{
 		NewSender: newSender,
 		Deliver:   queue.Put,
+		Sleep:     pace.Wait,
 		Admit:     w.room.TakeSender,
 		Release:   w.room.LeaveSender,
 		Log:       w.config.Log,

@@ -39,6 +39,9 @@ type Config struct {
 	NewSender func() Sender
 	// Deliver takes a copy of an outcome. It may wait; it must not fail.
 	Deliver func(*outcome.Outcome)
+	// Sleep waits until a moment and reports true, or false when done is closed first. Nil: a timer of the runtime, which is
+	// what fake time needs.
+	Sleep func(until time.Time, done <-chan struct{}) bool
 	// Admit asks for one more sender than the first; Release gives back one that Admit gave.
 	Admit   func() bool
 	Release func()
@@ -83,6 +86,9 @@ var reasons = map[error]outcome.Reason{
 // New makes a call; Run carries it out.
 func New(work Work, config Config) *Call {
 	c := &Call{work: work, config: config, granted: work.Grants.Len()}
+	if c.config.Sleep == nil {
+		c.config.Sleep = sleep
+	}
 	c.once = work.Plan.Load.AllAtOnce() && work.Concurrency >= c.granted
 	if open := work.Plan.Load.OpenLoop; open != nil {
 		c.patience = open.MaxLateness

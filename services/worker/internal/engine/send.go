@@ -109,10 +109,12 @@ func (c *Call) grow() {
 
 // sleepUntil waits for a moment. It returns false when the call stops claiming first.
 func (c *Call) sleepUntil(t time.Time) bool {
-	if c.claim.Err() != nil {
-		return false
-	}
-	d := time.Until(t)
+	return c.claim.Err() == nil && c.config.Sleep(t, c.claim.Done())
+}
+
+// sleep is a Config's Sleep with a timer.
+func sleep(until time.Time, done <-chan struct{}) bool {
+	d := time.Until(until)
 	if d <= 0 {
 		return true
 	}
@@ -121,7 +123,7 @@ func (c *Call) sleepUntil(t time.Time) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-c.claim.Done():
+	case <-done:
 		return false
 	}
 }
