@@ -74,7 +74,7 @@ func (a *Account) Tally(sequence int64, s *tally.Snapshot) {
 		return
 	}
 	a.check(sequence, t)
-	if err := a.seconds.replace(s.Seconds, &a.tail); err != nil {
+	if err := a.seconds.replace(s.Seconds); err != nil {
 		a.fault("message %d: %v", sequence, err)
 	}
 	a.base, a.tail, a.tailLen, a.gap = t, tally.Cells{}, 0, false
@@ -100,6 +100,9 @@ func (a *Account) Finished(sequence int64, s *tally.Snapshot) {
 	}
 	a.finished = true
 	a.seconds.end(&a.tail)
+	if c := a.base.Counts; a.seconds.closed != c.Responses+c.Errors {
+		a.fault("the seconds have %d outcomes, and the final tally %d", a.seconds.closed, c.Responses+c.Errors)
+	}
 }
 
 // Complete reports whether the account is complete.

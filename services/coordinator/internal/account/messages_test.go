@@ -210,13 +210,14 @@ func TestWrongMessages(t *testing.T) {
 			tally.Counts{Planned: 4, Pending: 1, Responses: 3},
 		},
 		{
-			"a second that is missing",
+			"a second that is missing at the end",
 			func(a *Account) {
-				a.Outcomes(1, rows[:2])
-				a.Tally(2, said(4, rows[:2], 1))
+				a.Outcomes(1, rows)
+				a.Tally(2, said(4, rows, 1))
+				a.Finished(3, said(4, rows, 1))
 			},
-			"second 0",
-			tally.Counts{Planned: 4, Pending: 2, Responses: 2},
+			"the seconds have",
+			tally.Counts{Planned: 4, Responses: 4},
 		},
 		{
 			"a final tally with slots pending",
@@ -312,5 +313,32 @@ func TestGiveUp(t *testing.T) {
 				t.Errorf("NotSent[CANCELLED] = %d, want %d", n, tt.want.NotSent)
 			}
 		})
+	}
+}
+
+// A worker whose sender stood still counts its outcome in a second that is not over: that is no fault, and loses nothing.
+func TestOutcomeOfASecondThatIsOver(t *testing.T) {
+	t.Parallel()
+	late := outcome.Outcome{Slot: 2, Status: 200, Due: 100 * time.Millisecond, Service: time.Millisecond}
+	rows := []outcome.Outcome{
+		{Slot: 0, Status: 200, Service: time.Millisecond},
+		{Slot: 1, Status: 200, Due: 1100 * time.Millisecond, Service: time.Millisecond},
+	}
+	a := New(3, []string{""})
+	a.Outcomes(1, rows)
+	a.Tally(2, said(3, rows, 0)) // second 0 for the last time
+	a.Outcomes(3, []outcome.Outcome{late})
+	final := said(3, append(rows, late), 0)
+	moved := rows[1:]
+	moved = append(moved, outcome.Outcome{Slot: 2, Status: 200, Due: 1100 * time.Millisecond, Service: time.Millisecond})
+	final.Seconds = said(3, moved, 1).Seconds
+	final.Counts.Pending = 0
+	a.Finished(4, final)
+	if a.Fault != "" {
+		t.Errorf("Fault = %q, want none", a.Fault)
+	}
+	over, _ := a.TakeSeconds()
+	if n, m := over[0].Counts.Responses, over[1].Counts.Responses; n != 1 || m != 2 {
+		t.Errorf("seconds = %d and %d responses, want 1 and 2", n, m)
 	}
 }

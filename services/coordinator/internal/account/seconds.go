@@ -13,9 +13,10 @@ import (
 // A tally has every second that may still change, whole, and one at least once the run has begun. So a second that it no
 // longer has is over for good, and so is every second before its first.
 type seconds struct {
-	open  map[int64]*tally.Tally // seconds that may still change, as the newest tally has them
-	over  map[int64]*tally.Tally
-	first int64 // seconds before it are over
+	open   map[int64]*tally.Tally // seconds that may still change, as the newest tally has them
+	over   map[int64]*tally.Tally
+	first  int64 // seconds before it are over
+	closed int64 // outcomes in the seconds that are over
 }
 
 // maxSecond bounds the seconds that are believed: a load, its grace and a timeout take 24 h each at most.
@@ -26,8 +27,10 @@ func (s *seconds) of(o *outcome.Outcome) int64 {
 	return min(max(o.Second(), s.first), maxSecond)
 }
 
-// replace takes the seconds of a new tally; tail is the outcomes that came between the one before and it, which are in it.
-func (s *seconds) replace(said []tally.Second, tail *tally.Cells) error {
+// replace takes the seconds of a new tally, which has in them the outcomes that came since the one before. A worker whose sender
+// stood still with an outcome of a second that is over counts it in a later one; so nothing is said of a second that misses an
+// outcome, but of the sum of all, at the end.
+func (s *seconds) replace(said []tally.Second) error {
 	open := make(map[int64]*tally.Tally, len(said))
 	first := int64(math.MaxInt64)
 	for _, second := range said {
@@ -41,13 +44,6 @@ func (s *seconds) replace(said []tally.Second, tail *tally.Cells) error {
 		open[second.Second] = t
 		first = min(first, second.Second)
 	}
-	var missing error
-	for _, second := range tail.Seconds() {
-		if open[second] == nil {
-			missing = fmt.Errorf("second %d has outcomes since the last tally, and is missing", second)
-			s.close(second, tail.Take(second))
-		}
-	}
 	for second, t := range s.open {
 		if open[second] == nil {
 			s.close(second, t)
@@ -57,7 +53,7 @@ func (s *seconds) replace(said []tally.Second, tail *tally.Cells) error {
 	if first != math.MaxInt64 {
 		s.first = max(s.first, first)
 	}
-	return missing
+	return nil
 }
 
 // end makes every second final. tail is the outcomes since the last tally.
@@ -80,6 +76,7 @@ func (s *seconds) close(second int64, t *tally.Tally) {
 		s.over[second] = new(tally.Tally)
 	}
 	s.over[second].Merge(t)
+	s.closed += t.Counts.Settled()
 }
 
 // TakeSeconds gives away the figures of the seconds that are over for good and have not been taken yet, and says before which
