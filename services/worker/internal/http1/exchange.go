@@ -54,9 +54,7 @@ func (x *exchange) carry(r *rendered, out []byte, head int) (next *rendered, reu
 
 // answer reads the response.
 func (x *exchange) answer(r *rendered) (next *rendered, err error) {
-	if x.firstByteTimeout() > 0 {
-		x.conn.line.until(x.due)
-	}
+	x.answered()
 	if err := x.final(); err != nil {
 		return nil, err
 	}

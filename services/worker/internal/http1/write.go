@@ -3,6 +3,8 @@ package http1
 import (
 	"errors"
 	"io"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
@@ -63,12 +65,28 @@ func (x *exchange) wrote() {
 	}
 }
 
+// answered ends the timeout of the first byte, also for a request that is still being written.
+func (x *exchange) answered() {
+	if x.firstByteTimeout() <= 0 {
+		return
+	}
+	if x.rest != nil {
+		x.rest.mu.Lock()
+		defer x.rest.mu.Unlock()
+		x.rest.answered = true
+	}
+	x.conn.line.until(x.due)
+}
+
 // writing is a request that is being written while its response is awaited: a target may answer before it has read all, and
 // stop reading.
 type writing struct {
 	done    chan struct{}
-	written int
-	err     error
+	written int   // set before done is closed
+	err     error // set before done is closed
+
+	mu       sync.Mutex
+	answered bool // guarded by mu; a byte of the response has come
 }
 
 // writeOn writes out in a goroutine, which settle waits for, and waits for the first bytes of the response.
@@ -77,7 +95,12 @@ func (x *exchange) writeOn(out []byte) error {
 	x.rest = w
 	go func() {
 		defer close(w.done)
-		if w.written, w.err = x.conn.net.Write(out); w.err == nil {
+		if w.written, w.err = x.conn.net.Write(out); w.err != nil {
+			return
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.answered {
 			x.wrote()
 		}
 	}()
@@ -88,13 +111,21 @@ func (x *exchange) writeOn(out []byte) error {
 // answer was only faster than the writer's goroutine. As long as net/http gives it.
 const lastBytes = 50 * time.Millisecond
 
-// isOver reports whether all was written, after that long at most.
-func (w *writing) isOver(patience time.Duration) bool {
+// ends reports whether the writing ends by itself, within its patience.
+func (w *writing) ends(patience time.Duration) bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+	}
+	if patience <= 0 {
+		return false
+	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-w.done:
-		return w.err == nil
+		return true
 	case <-timer.C:
 		return false
 	}
@@ -111,16 +142,20 @@ func (x *exchange) settle(err error) (written int, reusable bool, counts error) 
 	if err != nil {
 		patience = 0
 	}
-	over := w.isOver(patience)
-	if !over {
+	if !w.ends(patience) {
 		_ = x.conn.net.Close() // or the target would have to read on before anyone can go on
+		<-w.done
 	}
-	<-w.done
-	if err != nil && x.phase == errclass.Write && over {
-		x.phase = errclass.Wait
+	if err != nil && x.phase == errclass.Write {
+		switch {
+		case w.err == nil:
+			x.phase = errclass.Wait
+		case isEnd(err) && !errors.Is(w.err, net.ErrClosed):
+			err = w.err // a reset is told once, to the one of the two that meets it first
+		}
 	}
-	if err != nil && w.err != nil && x.phase == errclass.Write && errors.Is(err, io.EOF) {
-		err = w.err // a reset is told once, to the one of the two that meets it first
-	}
-	return w.written, over, err
+	return w.written, w.err == nil, err
 }
+
+// isEnd reports whether err is the end of a connection, in order as far as it knows.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
