@@ -128,50 +128,41 @@ func (x *exchange) final() error {
 	}
 }
 
-// nextHead reads the next head, interim or final. It stays where it is.
+// nextHead reads the next head, interim or final. It stays where it is. Heads are bounded together: interim ones may come
+// without end.
 func (x *exchange) nextHead() error {
-	c := x.conn
-	if parseHead(c.received(), x.isHead, &x.head) == complete {
-		return x.countHead()
+	plain := parseHead(x.conn.received(), x.isHead, &x.head)
+	if plain == complete {
+		if x.read += x.head.size; x.read > maxHead {
+			return x.tooLong()
+		}
+		return nil
 	}
-	for searched, checks := 0, 0; ; {
-		b := c.received()
-		if end := headEnd(b, searched); end > 0 {
-			x.head.size = end
-			if err := x.countHead(); err != nil {
-				return err
-			}
-			if parseHead(b[:end], x.isHead, &x.head) == complete {
+	for head := (coming{}); ; {
+		b := x.conn.received()
+		b = b[:min(len(b), maxHead-x.read)]
+		if end := head.end(b); end > 0 {
+			x.read += end
+			if plain != odd && parseHead(b[:end], x.isHead, &x.head) == complete {
 				return nil
 			}
 			return parseOdd(b[:end], x.isHead, &x.head)
 		}
-		if x.read+len(b) >= maxHead {
-			x.full = true
-			return errFull
+		if head.isRefused(b) {
+			return errMalformed
 		}
-		// A head that cannot become one is not waited for. Checking costs as much as parsing, so a target that drips does
-		// not get it more often than this.
-		if checks < 100 {
-			checks++
-			if isHopeless(b, x.isHead) {
-				return errMalformed
-			}
+		if x.read+len(b) == maxHead {
+			return x.tooLong()
 		}
-		searched = max(len(b)-2, 0)
 		if err := x.more(); err != nil {
 			return err
 		}
 	}
 }
 
-// countHead bounds the heads of a response together: interim ones may come without end.
-func (x *exchange) countHead() error {
-	if x.read += x.head.size; x.read > maxHead {
-		x.full = true
-		return errFull
-	}
-	return nil
+func (x *exchange) tooLong() error {
+	x.full = true
+	return errFull
 }
 
 // body reads the response's body, and keeps of it what the plan asks for.
