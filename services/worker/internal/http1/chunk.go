@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/textproto"
+	"os"
 )
 
 // errChunk says that the chunks of a body, or its trailer, are malformed.
@@ -37,11 +39,11 @@ func (x *exchange) chunks() error {
 		if size == 0 {
 			return x.trailer()
 		}
-		excess = max(excess+overhead-excessFree-2*size, 0)
+		excess = max(excess+overhead-(excessFree+2*int64(size)), 0) // overflows where net/http's does
 		if excess > excessBound {
 			return errChunk
 		}
-		if err := x.data(size); err != nil {
+		if err := x.data(int64(min(size, math.MaxInt64))); err != nil { // more does not arrive either
 			return err
 		}
 		end, err := x.peek(2)
@@ -79,7 +81,7 @@ func (x *exchange) chunkLine() ([]byte, error) {
 }
 
 // chunkSize is the size in a chunk's line. What follows a semicolon is an extension, which nobody uses.
-func chunkSize(line []byte) (size int64, ok bool) {
+func chunkSize(line []byte) (size uint64, ok bool) {
 	for len(line) > 0 && (line[len(line)-1] == ' ' || line[len(line)-1] == '\t') {
 		line = line[:len(line)-1]
 	}
@@ -87,7 +89,6 @@ func chunkSize(line []byte) (size int64, ok bool) {
 	if len(digits) == 0 || len(digits) > 16 {
 		return 0, false
 	}
-	var n uint64
 	for _, c := range digits {
 		switch {
 		case '0' <= c && c <= '9':
@@ -99,21 +100,19 @@ func chunkSize(line []byte) (size int64, ok bool) {
 		default:
 			return 0, false
 		}
-		n = n<<4 | uint64(c)
+		size = size<<4 | uint64(c)
 	}
-	// Eight exabytes and more do not arrive; an int64 of them is as good as any other number that is not reached.
-	return int64(min(n, 1<<62)), true
+	return size, true
 }
 
 // trailer takes what follows the last chunk: nothing but an empty line, mostly.
 func (x *exchange) trailer() error {
 	c := x.conn
-	if end, err := x.peek(2); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return errChunk
-		}
-		return err
-	} else if string(end) == "\r\n" {
+	end, err := x.peek(2)
+	if err != nil {
+		return inTrailer(err)
+	}
+	if string(end) == "\r\n" {
 		c.head += 2
 		return nil
 	}
@@ -133,12 +132,18 @@ func (x *exchange) trailer() error {
 			return errChunk
 		}
 		if err := x.more(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return errChunk
-			}
-			return err
+			return inTrailer(err)
 		}
 	}
+}
+
+// inTrailer is err within a trailer: whatever ends the connection there, net/http only knows that the trailer does not end.
+// Our own timeout is one.
+func inTrailer(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return errChunk
 }
 
 // peek is the next n bytes, which stay.
