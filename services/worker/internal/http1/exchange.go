@@ -187,7 +187,6 @@ func (x *exchange) data(n int64) error {
 	if n -= here; n == 0 {
 		return nil
 	}
-	c.head, c.tail = 0, 0
 	buffer := c.in
 	if n > int64(len(buffer)) {
 		pooled := x.client.buffers.Get().(*[]byte)
@@ -195,11 +194,18 @@ func (x *exchange) data(n int64) error {
 		buffer = *pooled
 	}
 	for n > 0 {
-		// No more than the body, so that nothing of what follows it gets lost.
-		got, err := c.net.Read(buffer[:min(int64(len(buffer)), n)])
+		// A little more than the body: it is the next chunk's line, or it shows that the target is out of step. To find that
+		// out costs nothing here, and a system call later.
+		room := int64(len(buffer))
+		if n < room {
+			room = min(room, n+int64(len(c.in)))
+		}
+		got, err := c.net.Read(buffer[:room])
 		x.at = x.client.now()
-		x.take(buffer[:got])
-		n -= int64(got)
+		body := int(min(int64(got), n))
+		x.take(buffer[:body])
+		n -= int64(body)
+		c.head, c.tail = 0, copy(c.in, buffer[body:got])
 		if err != nil && n > 0 {
 			return unexpected(err)
 		}
