@@ -73,9 +73,15 @@ func (o *rawTarget) accepted() int {
 }
 
 // request reads a request without a body; false: there is none.
-func (p *peer) request() bool {
+func (p *peer) request() bool { return p.heard(nil) }
+
+// heard is request, and gives the head to hear.
+func (p *peer) heard(hear func(head []byte)) bool {
 	for {
 		if end := bytes.Index(p.in[:p.tail], []byte("\r\n\r\n")); end >= 0 {
+			if hear != nil {
+				hear(p.in[:end+4])
+			}
 			p.tail = copy(p.in, p.in[end+4:p.tail])
 			return true
 		}

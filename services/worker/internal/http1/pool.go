@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -87,13 +88,13 @@ type kept struct {
 	until time.Time
 }
 
-// take is a connection that lives, the last one put, or nil.
-func (p *Pool) take(k key) *conn {
+// take is a connection that lives and has carried fewer requests than the limit, if there is one; the last one put, or nil.
+func (p *Pool) take(k key, limit int) *conn {
 	if p == nil {
 		return nil
 	}
 	for {
-		c := p.pick(k)
+		c := p.pick(k, limit)
 		if c == nil || c.isAlive(time.Since(epoch)) {
 			return c
 		}
@@ -101,12 +102,12 @@ func (p *Pool) take(k key) *conn {
 	}
 }
 
-func (p *Pool) pick(k key) *conn {
+func (p *Pool) pick(k key, limit int) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.kept) - 1; i >= 0; i-- {
-		if one := p.kept[i]; one.key == k {
-			p.kept = append(p.kept[:i], p.kept[i+1:]...)
+		if one := p.kept[i]; one.key == k && (limit <= 0 || one.conn.carried < limit) {
+			p.kept = slices.Delete(p.kept, i, i+1)
 			return one.conn
 		}
 	}

@@ -139,7 +139,8 @@ func (s *Sender) connect(ctx context.Context, o connect.Origin) *errclass.Failur
 			return nil
 		}
 	}
-	if s.held = s.client.config.Pool.take(key{o, s.client.plan.HTTP.TLS}); s.held != nil {
+	options := &s.client.plan.HTTP
+	if s.held = s.client.config.Pool.take(key{o, options.TLS}, options.RequestsPerConnection); s.held != nil {
 		s.held.line.watch(ctx)
 		return nil
 	}
