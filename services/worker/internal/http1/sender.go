@@ -97,6 +97,7 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 		s.drop()
 	} else {
 		s.held.rested = x.client.offset + x.at
+		s.held.fit(int64(x.head.size) + x.head.length)
 	}
 	return next, nil
 }
