@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -23,13 +25,18 @@ type Origin struct {
 	Address string // host:port
 }
 
-// OriginOf is the origin of a URL.
+// OriginOf is the origin of a URL. An international name is in its ASCII form, the only one that name servers and
+// certificates know.
 func OriginOf(u *url.URL) Origin {
+	host := u.Hostname()
+	if ascii, err := httpguts.PunycodeHostPort(host); err == nil {
+		host = ascii
+	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return Origin{u.Scheme, net.JoinHostPort(u.Hostname(), port)}
+	return Origin{u.Scheme, net.JoinHostPort(host, port)}
 }
 
 // Connector opens the connections of one call. It is safe for concurrent use.

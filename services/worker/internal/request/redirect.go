@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/fanout-load/fanout/services/worker/internal/connect"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 )
@@ -22,6 +24,9 @@ func (h *Hop) Next(status int, location string) (*Hop, error) {
 	}
 	if target.Scheme != "http" && target.Scheme != "https" || target.Hostname() == "" {
 		return nil, fmt.Errorf("%w: it leads to scheme %q, only http and https are followed", errclass.ErrRedirect, target.Scheme)
+	}
+	if ascii, err := httpguts.PunycodeHostPort(target.Host); err != nil || !httpguts.ValidHostHeader(ascii) {
+		return nil, fmt.Errorf("%w: its host is no name", errclass.ErrRedirect) // and the Host header could not carry it
 	}
 	target.User = nil
 	next := &Hop{Method: h.Method, URL: target, Host: target.Host, Header: h.Header, Body: h.Body}
