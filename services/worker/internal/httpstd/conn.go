@@ -11,10 +11,10 @@ import (
 
 // conn is one connection to a target. One sender at a time uses it.
 type conn struct {
-	http   *http.ClientConn
-	wire   *wireConn
-	opened *outcome.Connection
-	used   bool // it has carried a request
+	http    *http.ClientConn
+	wire    *wireConn
+	opened  *outcome.Connection
+	carried int // requests
 }
 
 // usable reports whether the connection can carry a request: it has not ended since its last response, by the target or by

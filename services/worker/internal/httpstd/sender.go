@@ -84,6 +84,7 @@ type attempt struct {
 	sent     time.Time // of the slot
 	redirect bool
 	reused   bool
+	last     bool // of the requests that the connection may carry
 	chunked  bool
 	headFull bool
 	phase    errclass.Phase
@@ -140,8 +141,11 @@ func (s *Sender) connection(ctx context.Context, o connect.Origin, a *attempt) (
 		s.held = c
 		a.outcome.Connection = c.opened
 	}
-	a.reused = s.held.used
-	s.held.used = true
+	a.reused = s.held.carried > 0
+	s.held.carried++
+	if limit := s.client.plan.HTTP.RequestsPerConnection; limit > 0 {
+		a.last = s.held.carried >= limit
+	}
 	return s.held, nil
 }
 
@@ -198,7 +202,7 @@ func (a *attempt) exchange(ctx context.Context, c *conn, h *request.Hop) (next *
 		_ = response.Body.Close()
 		return nil, false, err
 	}
-	reusable = !response.Close && response.StatusCode != http.StatusSwitchingProtocols && c.usable()
+	reusable = !response.Close && !a.last && response.StatusCode != http.StatusSwitchingProtocols && c.usable()
 	return next, reusable, nil
 }
 
@@ -213,7 +217,7 @@ func (a *attempt) follow(h *request.Hop, response *http.Response) (*request.Hop,
 func (a *attempt) request(ctx context.Context, h *request.Hop, body *countedBody) *http.Request {
 	out := &http.Request{
 		Method: h.Method, URL: h.URL, Host: h.Host, Header: h.Header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: a.last,
 	}
 	if len(h.Body) > 0 {
 		out.Body, out.ContentLength = body, int64(len(h.Body))
