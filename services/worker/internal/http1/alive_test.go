@@ -12,7 +12,7 @@ import (
 )
 
 // secureTarget is a target that speaks TLS, and the authority to trust.
-func secureTarget(t *testing.T, change func(*tls.Config), serve func(*peer)) (o *rawTarget, caPEM string) {
+func secureTarget(t testing.TB, change func(*tls.Config), serve func(*peer)) (o *rawTarget, caPEM string) {
 	t.Helper()
 	certificates, err := target.NewCertificates()
 	if err != nil {
