@@ -24,12 +24,15 @@ func workerClient(t *testing.T, address string) fanoutv1.WorkerServiceClient {
 }
 
 // A Go caller with 200 ms and fifty URLs, some of which take a second, gets the fast ones, RUN_DEADLINE for the others, and
-// finished.
+// finished. It has the package's processes to itself, and calls during which the machine stood still for a tenth of that time
+// say nothing.
 func TestCallerWithADeadline(t *testing.T) {
-	t.Parallel()
 	o, w := oracle(t), start(t, "worker")
 	client := workerClient(t, w.address)
-	for range 5 {
+	for attempts, calls := 0, 0; calls < 5; attempts++ {
+		if attempts == 100 {
+			t.Skipf("the machine stood still in %d of 100 calls", 100-calls)
+		}
 		plan := &fanoutv1.Plan{}
 		for i := range 50 {
 			url := o.URL() + "/ok"
@@ -39,27 +42,49 @@ func TestCallerWithADeadline(t *testing.T) {
 			plan.Requests = append(plan.Requests, &fanoutv1.Request{Url: url})
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		responses, deadlines, finished := gather(t, ctx, client, plan)
+		still := watchTime(ctx)
+		responses, deadlines, finished, err := gather(ctx, client, plan)
 		cancel()
-		if responses != 40 || deadlines != 10 || finished == nil {
-			t.Errorf("FanOut = %d responses, %d RUN_DEADLINE, finished %v, want 40, 10 and finished", responses, deadlines, finished)
+		if stood := <-still; stood > 20*time.Millisecond {
+			t.Logf("the machine stood still for %v", stood)
+			continue
+		}
+		calls++
+		if responses != 40 || deadlines != 10 || finished == nil || err != nil {
+			t.Errorf("FanOut = %d responses, %d RUN_DEADLINE, finished %v, %v, want 40, 10 and finished", responses, deadlines, finished, err)
 		}
 	}
 }
 
-func gather(t *testing.T, ctx context.Context, client fanoutv1.WorkerServiceClient, plan *fanoutv1.Plan) (responses, deadlines int, finished *fanoutv1.FanOutFinished) {
-	t.Helper()
+// watchTime tells, when ctx ends, how late the latest of many short sleeps was: how long this process had no processor.
+func watchTime(ctx context.Context) <-chan time.Duration {
+	worst := make(chan time.Duration, 1)
+	go func() {
+		late := time.Duration(0)
+		for last := time.Now(); ctx.Err() == nil; {
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			late = max(late, now.Sub(last)-time.Millisecond)
+			last = now
+		}
+		worst <- late
+	}()
+	return worst
+}
+
+// gather makes a call and takes all that it brings; err is nil if the stream came to its end.
+func gather(ctx context.Context, client fanoutv1.WorkerServiceClient, plan *fanoutv1.Plan) (responses, deadlines int, finished *fanoutv1.FanOutFinished, err error) {
 	stream, err := client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: plan})
 	if err != nil {
-		t.Fatal(err)
+		return 0, 0, nil, err
 	}
 	for {
 		message, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return responses, deadlines, finished, nil
+		}
 		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				t.Errorf("Recv = %v, want the end of the stream", err)
-			}
-			return responses, deadlines, finished
+			return responses, deadlines, finished, err
 		}
 		for _, o := range message.GetOutcomes().GetOutcomes() {
 			switch {

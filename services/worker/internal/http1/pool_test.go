@@ -48,7 +48,7 @@ func TestPoolKeepsConnectionsForAsLongAsItMay(t *testing.T) {
 		if first.closed()+second.closed() != 0 {
 			t.Fatalf("closed before %v: %d and %d times", keepIdle, first.closed(), second.closed())
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if first.closed() != 1 || second.closed() != 0 || p.take(keyOf("a"), 0) != nil {
 			t.Fatalf("after %v: closed %d and %d times, want the first", keepIdle, first.closed(), second.closed())

@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -32,7 +33,7 @@ func sentByNetHTTP(t *testing.T, h *request.Hop, last bool) string {
 	}()
 	transport := &http.Transport{
 		DisableCompression: true,
-		Dial:               func(string, string) (net.Conn, error) { return ours, nil },
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return ours, nil },
 	}
 	defer transport.CloseIdleConnections()
 	u := *h.URL
