@@ -125,10 +125,10 @@ func (c *Call) Run(ctx context.Context) {
 	c.senders.Wait()
 }
 
-// release frees what the call holds, after its last sender.
+// release frees what the call holds, after its last sender. The context of what is in flight stays as it is: it has no parent that
+// would hold it, and connections that outlive the call watch it until its client closes.
 func (c *Call) release() {
 	c.cancelClaim(nil)
-	c.cancelSend(nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.timers {
