@@ -99,7 +99,7 @@ func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) 
 	case f.requests > 0 && f.requests < int64(len(urls)):
 		return nil, fmt.Errorf("-n %d leaves out some of the %d URLs; use at least as many", f.requests, len(urls))
 	}
-	p, err := f.request.plan(urls)
+	p, err := f.request.plan(cmd.Flags(), urls)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type requestFlags struct {
 	caCert       string
 	maxRedirects int
 	slotHeader   bool
+	http         httpFlags
 }
 
 func (f *requestFlags) add(flags *pflag.FlagSet) {
@@ -39,10 +40,11 @@ func (f *requestFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.caCert, "cacert", "", "`FILE` with the certificates of authorities to trust, PEM")
 	flags.IntVar(&f.maxRedirects, "max-redirects", 0, "redirects to follow; with 0 a redirect is the response")
 	flags.BoolVar(&f.slotHeader, "slot-header", false, "send each slot's number as X-Fanout-Slot")
+	f.http.add(flags)
 }
 
 // plan is the plan that sends each URL by these flags; load is for the caller to fill in.
-func (f *requestFlags) plan(urls []string) (*plan.Plan, error) {
+func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, error) {
 	p := &plan.Plan{}
 	body, err := f.readBody()
 	if err != nil {
@@ -64,6 +66,9 @@ func (f *requestFlags) plan(urls []string) (*plan.Plan, error) {
 		p.Requests = append(p.Requests, plan.Request{URL: withScheme(url), Method: f.method, Headers: headers, Body: body})
 	}
 	p.HTTP = plan.HTTPOptions{Timeout: f.timeout.value, MaxRedirects: f.maxRedirects, SlotHeader: f.slotHeader}
+	if err := f.http.options(flags, &p.HTTP); err != nil {
+		return nil, err
+	}
 	p.HTTP.TLS.InsecureSkipVerify = f.insecure
 	if f.caCert != "" {
 		authorities, err := os.ReadFile(f.caCert)

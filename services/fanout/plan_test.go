@@ -23,7 +23,7 @@ func planOf(urls []string, args ...string) (*plan.Plan, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	return f.plan(urls)
+	return f.plan(flags, urls)
 }
 
 func TestRequestFlags(t *testing.T) {
@@ -54,6 +54,14 @@ func TestRequestFlags(t *testing.T) {
 		{"body from a file", []string{"-D", tempFile(t, "from\x00file")}, with(func(r *plan.Request) { r.Body = []byte("from\x00file") })},
 		{"timeout", []string{"-t", "1.5"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{Timeout: 1500 * time.Millisecond}}},
 		{"redirects", []string{"--max-redirects", "3"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{MaxRedirects: 3}}},
+		{
+			"how it is sent",
+			[]string{"--engine", "std", "--requests-per-connection", "3", "--first-byte-timeout", "0.5"},
+			plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{
+				Engine: plan.EngineStd, RequestsPerConnection: 3, FirstByteTimeout: 500 * time.Millisecond,
+			}},
+		},
+		{"the engine that is used anyway", []string{"--engine", "http1"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{Engine: plan.EngineHTTP1}}},
 		{"slot header", []string{"--slot-header"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{SlotHeader: true}}},
 		{"insecure", []string{"-k"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{InsecureSkipVerify: true}}}},
 		{"authorities", []string{"--cacert", tempFile(t, authority)}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: authority}}}},

@@ -135,7 +135,7 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 		about.Labels[key] = value
 	}
 	var err error
-	if about.Plan, err = f.request.plan([]string{url}); err != nil {
+	if about.Plan, err = f.request.plan(cmd.Flags(), []string{url}); err != nil {
 		return about, err
 	}
 	if about.Plan.Load, err = f.load.load(cmd.Flags()); err != nil {

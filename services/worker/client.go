@@ -20,7 +20,8 @@ func (w *Worker) client(j *job) (client interface{ Close() }, newSender func() e
 		return std, func() engine.Sender { return std.Sender() }, nil
 	}
 	config := http1.Config{RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start}
-	if j.key.shard == "" { // a run always starts with new connections
+	// A run always starts with new connections, and so does a call that counts what each of them carries.
+	if j.key.shard == "" && j.work.Plan.HTTP.RequestsPerConnection == 0 {
 		config.Pool = &w.pool
 	}
 	own, err := http1.New(j.work.Plan, config)

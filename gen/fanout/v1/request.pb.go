@@ -22,6 +22,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Engine is what speaks HTTP to the target. A slot comes to the same with each of them.
+type Engine int32
+
+const (
+	// As ENGINE_HTTP1.
+	Engine_ENGINE_UNSPECIFIED Engine = 0
+	// Fanout's own HTTP/1.1: the least CPU and memory per request and connection.
+	Engine_ENGINE_HTTP1 Engine = 1
+	// Go's net/http, as the reference: three goroutines and 30 KiB for each connection.
+	Engine_ENGINE_STD Engine = 2
+)
+
+// Enum value maps for Engine.
+var (
+	Engine_name = map[int32]string{
+		0: "ENGINE_UNSPECIFIED",
+		1: "ENGINE_HTTP1",
+		2: "ENGINE_STD",
+	}
+	Engine_value = map[string]int32{
+		"ENGINE_UNSPECIFIED": 0,
+		"ENGINE_HTTP1":       1,
+		"ENGINE_STD":         2,
+	}
+)
+
+func (x Engine) Enum() *Engine {
+	p := new(Engine)
+	*p = x
+	return p
+}
+
+func (x Engine) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Engine) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_request_proto_enumTypes[0].Descriptor()
+}
+
+func (Engine) Type() protoreflect.EnumType {
+	return &file_fanout_v1_request_proto_enumTypes[0]
+}
+
+func (x Engine) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Engine.Descriptor instead.
+func (Engine) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_request_proto_rawDescGZIP(), []int{0}
+}
+
 // Request is one HTTP request of a plan. Every slot of a run sends one of the plan's requests.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -297,7 +350,12 @@ type HttpOptions struct {
 	// TLS towards the target. Default: the system's roots, the URL's host as server name.
 	Tls *TlsOptions `protobuf:"bytes,6,opt,name=tls,proto3" json:"tls,omitempty"`
 	// Each request carries its slot's number in the header X-Fanout-Slot. Default false.
-	SlotHeader    bool `protobuf:"varint,7,opt,name=slot_header,json=slotHeader,proto3" json:"slot_header,omitempty"`
+	SlotHeader bool `protobuf:"varint,7,opt,name=slot_header,json=slotHeader,proto3" json:"slot_header,omitempty"`
+	// How many requests a connection carries; the last one says Connection: close, and the next slot opens a new connection.
+	// Range 0 to 1,000,000,000. Default 0: no limit. 1: no keep-alive. With a limit a direct call starts with new connections.
+	RequestsPerConnection int32 `protobuf:"varint,8,opt,name=requests_per_connection,json=requestsPerConnection,proto3" json:"requests_per_connection,omitempty"`
+	// What speaks HTTP. Default ENGINE_HTTP1.
+	Engine        Engine `protobuf:"varint,9,opt,name=engine,proto3,enum=fanout.v1.Engine" json:"engine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -379,6 +437,20 @@ func (x *HttpOptions) GetSlotHeader() bool {
 		return x.SlotHeader
 	}
 	return false
+}
+
+func (x *HttpOptions) GetRequestsPerConnection() int32 {
+	if x != nil {
+		return x.RequestsPerConnection
+	}
+	return 0
+}
+
+func (x *HttpOptions) GetEngine() Engine {
+	if x != nil {
+		return x.Engine
+	}
+	return Engine_ENGINE_UNSPECIFIED
 }
 
 // TlsOptions say whom TLS towards the target trusts.
@@ -465,7 +537,7 @@ const file_fanout_v1_request_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x14\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04data\x12\x1c\n" +
 	"\ttruncated\x18\x03 \x01(\bR\ttruncatedB\t\n" +
-	"\acontent\"\xf4\x02\n" +
+	"\acontent\"\xd7\x03\n" +
 	"\vHttpOptions\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12<\n" +
 	"\fdial_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vdialTimeout\x12:\n" +
@@ -475,13 +547,20 @@ const file_fanout_v1_request_proto_rawDesc = "" +
 	"\rmax_redirects\x18\x05 \x01(\x05R\fmaxRedirects\x12'\n" +
 	"\x03tls\x18\x06 \x01(\v2\x15.fanout.v1.TlsOptionsR\x03tls\x12\x1f\n" +
 	"\vslot_header\x18\a \x01(\bR\n" +
-	"slotHeader\"v\n" +
+	"slotHeader\x126\n" +
+	"\x17requests_per_connection\x18\b \x01(\x05R\x15requestsPerConnection\x12)\n" +
+	"\x06engine\x18\t \x01(\x0e2\x11.fanout.v1.EngineR\x06engine\"v\n" +
 	"\n" +
 	"TlsOptions\x120\n" +
 	"\x14insecure_skip_verify\x18\x01 \x01(\bR\x12insecureSkipVerify\x12\x1f\n" +
 	"\vserver_name\x18\x02 \x01(\tR\n" +
 	"serverName\x12\x15\n" +
-	"\x06ca_pem\x18\x03 \x01(\tR\x05caPemB\x98\x01\n" +
+	"\x06ca_pem\x18\x03 \x01(\tR\x05caPem*B\n" +
+	"\x06Engine\x12\x16\n" +
+	"\x12ENGINE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fENGINE_HTTP1\x10\x01\x12\x0e\n" +
+	"\n" +
+	"ENGINE_STD\x10\x02B\x98\x01\n" +
 	"\rcom.fanout.v1B\fRequestProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 
@@ -497,29 +576,32 @@ func file_fanout_v1_request_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_request_proto_rawDescData
 }
 
+var file_fanout_v1_request_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_fanout_v1_request_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_fanout_v1_request_proto_goTypes = []any{
-	(*Request)(nil),             // 0: fanout.v1.Request
-	(*Header)(nil),              // 1: fanout.v1.Header
-	(*Body)(nil),                // 2: fanout.v1.Body
-	(*HttpOptions)(nil),         // 3: fanout.v1.HttpOptions
-	(*TlsOptions)(nil),          // 4: fanout.v1.TlsOptions
-	(*durationpb.Duration)(nil), // 5: google.protobuf.Duration
+	(Engine)(0),                 // 0: fanout.v1.Engine
+	(*Request)(nil),             // 1: fanout.v1.Request
+	(*Header)(nil),              // 2: fanout.v1.Header
+	(*Body)(nil),                // 3: fanout.v1.Body
+	(*HttpOptions)(nil),         // 4: fanout.v1.HttpOptions
+	(*TlsOptions)(nil),          // 5: fanout.v1.TlsOptions
+	(*durationpb.Duration)(nil), // 6: google.protobuf.Duration
 }
 var file_fanout_v1_request_proto_depIdxs = []int32{
-	1, // 0: fanout.v1.Request.headers:type_name -> fanout.v1.Header
-	2, // 1: fanout.v1.Request.body:type_name -> fanout.v1.Body
-	5, // 2: fanout.v1.Request.timeout:type_name -> google.protobuf.Duration
-	5, // 3: fanout.v1.HttpOptions.timeout:type_name -> google.protobuf.Duration
-	5, // 4: fanout.v1.HttpOptions.dial_timeout:type_name -> google.protobuf.Duration
-	5, // 5: fanout.v1.HttpOptions.tls_timeout:type_name -> google.protobuf.Duration
-	5, // 6: fanout.v1.HttpOptions.first_byte_timeout:type_name -> google.protobuf.Duration
-	4, // 7: fanout.v1.HttpOptions.tls:type_name -> fanout.v1.TlsOptions
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2, // 0: fanout.v1.Request.headers:type_name -> fanout.v1.Header
+	3, // 1: fanout.v1.Request.body:type_name -> fanout.v1.Body
+	6, // 2: fanout.v1.Request.timeout:type_name -> google.protobuf.Duration
+	6, // 3: fanout.v1.HttpOptions.timeout:type_name -> google.protobuf.Duration
+	6, // 4: fanout.v1.HttpOptions.dial_timeout:type_name -> google.protobuf.Duration
+	6, // 5: fanout.v1.HttpOptions.tls_timeout:type_name -> google.protobuf.Duration
+	6, // 6: fanout.v1.HttpOptions.first_byte_timeout:type_name -> google.protobuf.Duration
+	5, // 7: fanout.v1.HttpOptions.tls:type_name -> fanout.v1.TlsOptions
+	0, // 8: fanout.v1.HttpOptions.engine:type_name -> fanout.v1.Engine
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_request_proto_init() }
@@ -536,13 +618,14 @@ func file_fanout_v1_request_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_request_proto_rawDesc), len(file_fanout_v1_request_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_fanout_v1_request_proto_goTypes,
 		DependencyIndexes: file_fanout_v1_request_proto_depIdxs,
+		EnumInfos:         file_fanout_v1_request_proto_enumTypes,
 		MessageInfos:      file_fanout_v1_request_proto_msgTypes,
 	}.Build()
 	File_fanout_v1_request_proto = out.File

@@ -127,15 +127,6 @@ type HTTPOptions struct {
 	SlotHeader            bool // send X-Fanout-Slot
 }
 
-// Engine is what speaks HTTP.
-type Engine int
-
-// The engines.
-const (
-	EngineHTTP1 Engine = iota // package http1
-	EngineStd                 // net/http, the reference
-)
-
 // TLSOptions say whom TLS towards the target trusts.
 type TLSOptions struct {
 	InsecureSkipVerify bool

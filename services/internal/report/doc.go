@@ -63,7 +63,7 @@
 //	                        poisson: {seed}, maxLateness}}; without endRatePerSecond a stage is constant, without poisson
 //	                        slots are due at equal distances
 //	http                    {timeout, dialTimeout, tlsTimeout, firstByteTimeout, maxRedirects,
-//	                        tls: {insecureSkipVerify, serverName, caPem}, slotHeader}
+//	                        tls: {insecureSkipVerify, serverName, caPem}, slotHeader, requestsPerConnection, engine}
 //	outcomes                {body: {maxBytes}, headers: ["…"]}
 //
 // The userinfo of a URL, and the values of Authorization, Proxy-Authorization, Cookie and X-Api-Key, read "[redacted]".

@@ -74,6 +74,9 @@ type (
 		MaxRedirects     int         `json:"maxRedirects"`
 		TLS              tlsDocument `json:"tls,omitzero"`
 		SlotHeader       bool        `json:"slotHeader"`
+
+		RequestsPerConnection int    `json:"requestsPerConnection,omitempty"`
+		Engine                string `json:"engine,omitempty"`
 	}
 
 	tlsDocument struct {
@@ -107,6 +110,9 @@ func planOf(p *plan.Plan) *planDocument {
 			MaxRedirects:     p.HTTP.MaxRedirects,
 			TLS:              tlsDocument(p.HTTP.TLS),
 			SlotHeader:       p.HTTP.SlotHeader,
+
+			RequestsPerConnection: p.HTTP.RequestsPerConnection,
+			Engine:                option(p.HTTP.Engine),
 		},
 		Outcomes: outcomesDocument{Headers: append([]string{}, p.Outcomes.Headers...)},
 	}
@@ -117,6 +123,17 @@ func planOf(p *plan.Plan) *planDocument {
 		d.Outcomes.Body = &bodyOptionsDocument{n}
 	}
 	return d
+}
+
+// option is the name of an option; of one that was not given, "".
+func option[O interface {
+	~int32
+	String() string
+}](o O) string {
+	if o == 0 {
+		return ""
+	}
+	return o.String()
 }
 
 func requestOf(r plan.Request) requestDocument {

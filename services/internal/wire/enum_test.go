@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
@@ -40,6 +41,10 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 			numbers([]run.Verdict{run.Passed, run.Failed, run.Incomplete, run.Cancelled}),
 		},
 		{
+			"Engine", fanoutv1.Engine_name, "ENGINE_",
+			func(n int32) fmt.Stringer { return plan.Engine(n) }, numbers(plan.Engines()),
+		},
+		{
 			"LimitedBy", fanoutv1.LimitedBy_name, "LIMITED_BY_",
 			func(n int32) fmt.Stringer { return run.LimitedBy(n) },
 			numbers([]run.LimitedBy{run.ByTarget, run.ByGenerator, run.BySchedule}),
@@ -72,7 +77,7 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 	}
 }
 
-func numbers[E outcome.Class | outcome.Reason | run.State | run.Verdict | run.LimitedBy | run.FailureClass](all []E) []int32 {
+func numbers[E ~int | ~int32 | ~uint8](all []E) []int32 {
 	var n []int32
 	for _, e := range all {
 		n = append(n, int32(e))

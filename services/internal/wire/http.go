@@ -13,6 +13,9 @@ const (
 	// maxRedirects is more than twice what browsers follow before they call it a loop.
 	maxRedirects = 50
 
+	// maxPerConnection is no limit in practice: a connection that carries a million a minute gets there in 16 hours.
+	maxPerConnection = 1_000_000_000
+
 	// maxCABytes holds all public authorities several times over (they are 220 KiB).
 	maxCABytes = 1 << 20
 )
@@ -20,6 +23,7 @@ const (
 func (c *checker) http(pb *fanoutv1.HttpOptions) plan.HTTPOptions {
 	const at = "plan.http"
 	c.inRange(at, "max_redirects", int64(pb.GetMaxRedirects()), 0, maxRedirects)
+	c.inRange(at, "requests_per_connection", int64(pb.GetRequestsPerConnection()), 0, maxPerConnection)
 	return plan.HTTPOptions{
 		Timeout:          c.positive(at, "timeout", pb.GetTimeout()),
 		DialTimeout:      c.positive(at, "dial_timeout", pb.GetDialTimeout()),
@@ -28,6 +32,9 @@ func (c *checker) http(pb *fanoutv1.HttpOptions) plan.HTTPOptions {
 		MaxRedirects:     int(pb.GetMaxRedirects()),
 		TLS:              c.tls(at+".tls", pb.GetTls()),
 		SlotHeader:       pb.GetSlotHeader(),
+
+		RequestsPerConnection: int(pb.GetRequestsPerConnection()),
+		Engine:                oneOf(c, at, "engine", pb.GetEngine(), plan.Engines()),
 	}
 }
 

@@ -34,6 +34,13 @@ func TestHTTPViolations(t *testing.T) {
 		{"max_redirects below 0", http(&fanoutv1.HttpOptions{MaxRedirects: -1}), "plan.http.max_redirects", "-1", "0 to 50"},
 		{"max_redirects above 50", http(&fanoutv1.HttpOptions{MaxRedirects: 51}), "plan.http.max_redirects", "51", "0 to 50"},
 
+		{"requests_per_connection below 0", http(&fanoutv1.HttpOptions{RequestsPerConnection: -1}), "plan.http.requests_per_connection", "-1", "0 to 1000000000"},
+		{"requests_per_connection above the cap", http(&fanoutv1.HttpOptions{RequestsPerConnection: 1e9 + 1}), "plan.http.requests_per_connection", "1000000001", "0 to 1000000000"},
+		{"requests_per_connection at the cap", http(&fanoutv1.HttpOptions{RequestsPerConnection: 1e9}), "", "", ""},
+		{"engine", http(&fanoutv1.HttpOptions{Engine: fanoutv1.Engine_ENGINE_STD}), "", "", ""},
+		{"unknown engine", http(&fanoutv1.HttpOptions{Engine: 3}), "plan.http.engine", "3 is none of Engine", "use ENGINE_HTTP1 or ENGINE_STD"},
+		{"negative engine", http(&fanoutv1.HttpOptions{Engine: -1}), "plan.http.engine", "-1", "leave it out"},
+
 		{"server_name", name("name.example"), "", "", ""},
 		{"server_name is an address", name("::1"), "", "", ""},
 		{"server_name with port", name("x:443"), serverName, `"x:443"`, "without port"},

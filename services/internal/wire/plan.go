@@ -85,6 +85,7 @@ func fill(p *plan.Plan) {
 	orDefault(&h.Timeout, defaultTimeout)
 	orDefault(&h.DialTimeout, defaultDialTimeout)
 	orDefault(&h.TLSTimeout, defaultTLSTimeout)
+	orDefault(&h.Engine, plan.EngineHTTP1)
 	for i := range p.Requests {
 		r := &p.Requests[i]
 		orDefault(&r.Method, "GET")

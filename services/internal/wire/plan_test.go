@@ -22,7 +22,9 @@ func TestAbsentFields(t *testing.T) {
 	want := &plan.Plan{
 		Requests: []plan.Request{{URL: "http://target.example/", Method: "GET", Weight: 1, Timeout: 30 * time.Second}},
 		Load:     plan.Load{Grace: &longest},
-		HTTP:     plan.HTTPOptions{Timeout: 30 * time.Second, DialTimeout: 10 * time.Second, TLSTimeout: 10 * time.Second},
+		HTTP: plan.HTTPOptions{
+			Timeout: 30 * time.Second, DialTimeout: 10 * time.Second, TLSTimeout: 10 * time.Second, Engine: plan.EngineHTTP1,
+		},
 	}
 	closed := &fanoutv1.Load_ClosedLoop{ClosedLoop: &fanoutv1.ClosedLoop{Concurrency: 3}}
 	open := func(stage *fanoutv1.Stage) *fanoutv1.Load_OpenLoop {
@@ -156,6 +158,8 @@ func TestEveryFieldIsKept(t *testing.T) {
 			Timeout: durationpb.New(1), DialTimeout: durationpb.New(2), TlsTimeout: durationpb.New(3),
 			FirstByteTimeout: durationpb.New(4), MaxRedirects: 50, SlotHeader: true,
 			Tls: &fanoutv1.TlsOptions{InsecureSkipVerify: true, ServerName: "name.example", CaPem: ca},
+
+			RequestsPerConnection: 7, Engine: fanoutv1.Engine_ENGINE_STD,
 		},
 		Outcomes: &fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{MaxBytes: 1 << 20}, Headers: []string{"etag", "*", "X-REQUEST-id"}},
 	}
@@ -181,6 +185,8 @@ func TestEveryFieldIsKept(t *testing.T) {
 		HTTP: plan.HTTPOptions{
 			Timeout: 1, DialTimeout: 2, TLSTimeout: 3, FirstByteTimeout: 4, MaxRedirects: 50, SlotHeader: true,
 			TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "name.example", CAPEM: ca},
+
+			RequestsPerConnection: 7, Engine: plan.EngineStd,
 		},
 		Outcomes: plan.OutcomeOptions{BodyBytes: 1 << 20, Headers: []string{"Etag", "*", "X-Request-Id"}},
 	}

@@ -98,6 +98,9 @@ func httpProto(h plan.HTTPOptions) *fanoutv1.HttpOptions {
 		FirstByteTimeout: durationProto(h.FirstByteTimeout),
 		MaxRedirects:     clamp32(h.MaxRedirects),
 		SlotHeader:       h.SlotHeader,
+
+		RequestsPerConnection: clamp32(h.RequestsPerConnection),
+		Engine:                fanoutv1.Engine(h.Engine),
 	}
 	if h.TLS != (plan.TLSOptions{}) {
 		pb.Tls = &fanoutv1.TlsOptions{

@@ -129,6 +129,9 @@ func drawHTTP(t *rapid.T) plan.HTTPOptions {
 		FirstByteTimeout: drawDuration(t, "first_byte_timeout", 0),
 		MaxRedirects:     rapid.IntRange(0, 50).Draw(t, "max_redirects"),
 		SlotHeader:       rapid.Bool().Draw(t, "slot_header"),
+
+		RequestsPerConnection: rapid.IntRange(0, 1e9).Draw(t, "requests_per_connection"),
+		Engine:                rapid.SampledFrom(plan.Engines()).Draw(t, "engine"),
 	}
 	h.TLS.InsecureSkipVerify = rapid.Bool().Draw(t, "insecure")
 	h.TLS.ServerName = rapid.StringMatching(`([a-z][a-z0-9_]{0,9}\.)?[a-z]{0,3}`).Filter(func(s string) bool { return s == "" || isHostName(s) }).Draw(t, "server_name")
