@@ -13,6 +13,8 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
 	url := o.URL() + "/ok"
+	certFile, keyFile := identityFiles(t)
+	_, otherKeyFile := identityFiles(t)
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -51,6 +53,13 @@ func TestUsage(t *testing.T) {
 		{"connections without requests", []string{"run", "--requests-per-connection", "0", url}, []string{"--requests-per-connection", "0", "at least 1"}},
 		{"connections with too many requests", []string{"run", "--requests-per-connection", "1000000001", url}, []string{"plan.http.requests_per_connection", "1000000001"}},
 		{"no time for the first byte", []string{"run", "--first-byte-timeout", "-1s", url}, []string{"--first-byte-timeout", "-1s"}},
+		{"a certificate without its key", []string{"run", "--cert", certFile, url}, []string{"--cert", certFile, "--key"}},
+		{"a key without its certificate", []string{"run", "--key", keyFile, url}, []string{"--key", keyFile, "--cert"}},
+		{"a certificate that is not there", []string{"run", "--cert", "/none", "--key", keyFile, url}, []string{"--cert", "/none"}},
+		{"a key that is not there", []string{"call", "--cert", certFile, "--key", "/none", url}, []string{"--key", "/none"}},
+		{"a certificate and another's key", []string{"run", "--cert", certFile, "--key", otherKeyFile, url}, []string{certFile, otherKeyFile, "belong together"}},
+		{"a certificate and its key, the wrong way round", []string{"run", "--cert", keyFile, "--key", certFile, url}, []string{certFile, keyFile, "belong together"}},
+		{"a key that is none", []string{"run", "--cert", certFile, "--key", tempFile(t, "canary"), url}, []string{"--key", "belong together"}},
 		{"a header without a colon", []string{"run", "-H", "oops", url}, []string{"-H", `"oops"`}},
 		{"a label without a value", []string{"run", "--label", "oops", url}, []string{"--label", `"oops"`}},
 		{"workers and a coordinator", []string{"run", "--workers", "a:1", "--coordinator", "b:1", url}, []string{"--workers", "--coordinator"}},

@@ -77,6 +77,20 @@ func tempFile(t *testing.T, text string) (path string) {
 	return path
 }
 
+// identityFiles are files with a new certificate for a client, and its key.
+func identityFiles(t *testing.T) (cert, key string) {
+	t.Helper()
+	certificates, err := target.NewCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, keyPEM, err := certificates.Client("fanout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tempFile(t, string(certPEM)), tempFile(t, string(keyPEM))
+}
+
 // service is a service that runs in this process.
 type service struct {
 	address string

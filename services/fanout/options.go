@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -14,6 +16,7 @@ type httpFlags struct {
 	engine                string
 	requestsPerConnection int
 	firstByteTimeout      duration
+	cert, key             string
 }
 
 func (f *httpFlags) add(flags *pflag.FlagSet) {
@@ -21,6 +24,8 @@ func (f *httpFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.requestsPerConnection, "requests-per-connection", 0,
 		"requests that a connection carries before it is closed; 1 is no keep-alive (default no limit)")
 	flags.Var(&f.firstByteTimeout, "first-byte-timeout", "time from the request's last byte to the response's first (default: only the timeout counts)")
+	flags.StringVar(&f.cert, "cert", "", "`FILE` with the certificate to show to the target, PEM; --key goes with it")
+	flags.StringVar(&f.key, "key", "", "`FILE` with the private key of --cert, PEM without a passphrase")
 }
 
 // options sets what the flags say; those that are not given are left to their defaults.
@@ -37,6 +42,33 @@ func (f *httpFlags) options(flags *pflag.FlagSet, http *plan.HTTPOptions) error 
 		return fmt.Errorf("--first-byte-timeout %s is not more than 0, in whole nanoseconds", f.firstByteTimeout.text)
 	}
 	http.FirstByteTimeout = f.firstByteTimeout.value
+	return f.identity(flags, &http.TLS)
+}
+
+// identity reads the certificate to show to the target, and its key. No error quotes either file.
+func (f *httpFlags) identity(flags *pflag.FlagSet, options *plan.TLSOptions) error {
+	cert, key := flags.Changed("cert"), flags.Changed("key")
+	switch {
+	case !cert && !key:
+		return nil
+	case !key:
+		return fmt.Errorf("--cert %q is without --key; give the certificate's key too", f.cert)
+	case !cert:
+		return fmt.Errorf("--key %q is without --cert; give the key's certificate too", f.key)
+	}
+	certPEM, err := os.ReadFile(f.cert)
+	if err != nil {
+		return fmt.Errorf("--cert: %w", err)
+	}
+	keyPEM, err := os.ReadFile(f.key)
+	if err != nil {
+		return fmt.Errorf("--key: %w", err)
+	}
+	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
+		return fmt.Errorf("--cert %s and --key %s do not hold a certificate and its key, in PEM and without a passphrase; name the two files that belong together",
+			f.cert, f.key)
+	}
+	options.CertPEM, options.KeyPEM = string(certPEM), plan.Secret(keyPEM)
 	return nil
 }
 

@@ -34,6 +34,10 @@ func TestRequestFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	authority := string(certificates.CAPEM)
+	certPEM, keyPEM, err := certificates.Client("fanout")
+	if err != nil {
+		t.Fatal(err)
+	}
 	get := plan.Request{URL: url, Method: "GET", Body: []byte{}}
 	with := func(change func(*plan.Request)) plan.Plan {
 		r := get
@@ -62,6 +66,11 @@ func TestRequestFlags(t *testing.T) {
 			}},
 		},
 		{"the engine that is used anyway", []string{"--engine", "http1"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{Engine: plan.EngineHTTP1}}},
+		{
+			"identity",
+			[]string{"--cert", tempFile(t, string(certPEM)), "--key", tempFile(t, string(keyPEM))},
+			plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CertPEM: string(certPEM), KeyPEM: plan.Secret(keyPEM)}}},
+		},
 		{"slot header", []string{"--slot-header"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{SlotHeader: true}}},
 		{"insecure", []string{"-k"}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{InsecureSkipVerify: true}}}},
 		{"authorities", []string{"--cacert", tempFile(t, authority)}, plan.Plan{Requests: []plan.Request{get}, HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: authority}}}},

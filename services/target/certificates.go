@@ -23,7 +23,8 @@ type Certificates struct {
 	// 1.3, and offers http/1.1 alone.
 	Config *tls.Config
 
-	expired *tls.Config
+	authority *authority
+	expired   *tls.Config
 }
 
 // authority signs.
@@ -52,9 +53,10 @@ func NewCertificates(hosts ...string) (*Certificates, error) {
 		return nil, fmt.Errorf("making an expired certificate: %w", err)
 	}
 	return &Certificates{
-		CAPEM:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.certificate.Raw}),
-		Config:  valid,
-		expired: expired,
+		CAPEM:     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.certificate.Raw}),
+		Config:    valid,
+		authority: ca,
+		expired:   expired,
 	}, nil
 }
 
@@ -68,6 +70,36 @@ func (c *Certificates) ServeAlert() *tls.Config {
 	config := c.Config.Clone()
 	config.ClientAuth = tls.RequireAnyClientCert
 	return config
+}
+
+// ServeVerified returns a server's configuration that demands a certificate of [Certificates.Client] from the client. With TLS
+// 1.3 it refuses any other one as late as ServeAlert's does.
+func (c *Certificates) ServeVerified() *tls.Config {
+	config := c.Config.Clone()
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.ClientCAs = x509.NewCertPool()
+	config.ClientCAs.AddCert(c.authority.certificate)
+	return config
+}
+
+// Client makes a client's certificate, and its key, as PEM.
+func (c *Certificates) Client(name string) (certPEM, keyPEM []byte, err error) {
+	now := time.Now()
+	der, key, err := c.authority.sign(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		NotBefore:   now.Add(-time.Hour),
+		NotAfter:    now.Add(24 * time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a client's certificate: %w", err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding a client's key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), nil
 }
 
 func newAuthority(now time.Time) (*authority, error) {
@@ -94,17 +126,11 @@ func newAuthority(now time.Time) (*authority, error) {
 
 // issue signs a server's certificate and returns the configuration that serves it.
 func (a *authority) issue(hosts []string, from, to time.Time) (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(from.UnixNano()), // differs, as the beginnings do
-		Subject:      pkix.Name{CommonName: hosts[0]},
-		NotBefore:    from,
-		NotAfter:     to,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		Subject:     pkix.Name{CommonName: hosts[0]},
+		NotBefore:   from,
+		NotAfter:    to,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
@@ -113,7 +139,7 @@ func (a *authority) issue(hosts []string, from, to time.Time) (*tls.Config, erro
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	der, key, err := a.sign(template)
 	if err != nil {
 		return nil, err
 	}
@@ -122,4 +148,15 @@ func (a *authority) issue(hosts []string, from, to time.Time) (*tls.Config, erro
 		NextProtos:   []string{"http/1.1"},
 		MinVersion:   tls.VersionTLS12,
 	}, nil
+}
+
+// sign makes a key for what the template says, and signs a certificate on it.
+func (a *authority) sign(template *x509.Certificate) (der []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	// The serial number is left to CreateCertificate, which draws one.
+	der, err = x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	return der, key, err
 }

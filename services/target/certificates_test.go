@@ -82,6 +82,38 @@ func TestBadTLS(t *testing.T) {
 	}
 }
 
+// Only who has a certificate of the authority is served, with either version.
+func TestServeVerified(t *testing.T) {
+	t.Parallel()
+	good, other := newCertificates(t), newCertificates(t)
+	o := startOracle(t, target.OracleConfig{TLS: good.ServeVerified()})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		with := func(c *target.Certificates) *http.Client {
+			certPEM, keyPEM, err := c.Client("somebody")
+			if err != nil {
+				t.Fatal(err)
+			}
+			pair, err := tls.X509KeyPair(certPEM, keyPEM)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := trusting(t, good, version)
+			client.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return &pair, nil
+			}
+			return client
+		}
+		if _, body := fetch(t, with(good), o.URL()+"/ok"); body != "ok\n" {
+			t.Errorf("body = %q, want ok", body)
+		}
+		requireError(t, with(other), o.URL()+"/ok", isAlert)
+		requireError(t, trusting(t, good, version), o.URL()+"/ok", isAlert)
+	}
+	if o.Ledger().Total() != 2 {
+		t.Errorf("Total() = %d, want the 2 of the client that was taken", o.Ledger().Total())
+	}
+}
+
 func TestWrongHost(t *testing.T) {
 	t.Parallel()
 	certificates := newCertificates(t, "elsewhere.example", "10.1.2.3")

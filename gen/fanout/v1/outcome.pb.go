@@ -618,7 +618,9 @@ type Connection struct {
 	// TCP connection, in nanoseconds.
 	DialNanos int64 `protobuf:"varint,4,opt,name=dial_nanos,json=dialNanos,proto3" json:"dial_nanos,omitempty"`
 	// TLS handshake, in nanoseconds. 0: none.
-	TlsNanos      int64 `protobuf:"varint,5,opt,name=tls_nanos,json=tlsNanos,proto3" json:"tls_nanos,omitempty"`
+	TlsNanos int64 `protobuf:"varint,5,opt,name=tls_nanos,json=tlsNanos,proto3" json:"tls_nanos,omitempty"`
+	// The handshake took up a session of an earlier connection of the call, and so was a short one, without certificates.
+	TlsResumed    bool `protobuf:"varint,6,opt,name=tls_resumed,json=tlsResumed,proto3" json:"tls_resumed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -688,6 +690,13 @@ func (x *Connection) GetTlsNanos() int64 {
 	return 0
 }
 
+func (x *Connection) GetTlsResumed() bool {
+	if x != nil {
+		return x.TlsResumed
+	}
+	return false
+}
+
 var File_fanout_v1_outcome_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_outcome_proto_rawDesc = "" +
@@ -720,7 +729,7 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\rerror_message\x18\r \x01(\tR\ferrorMessage\x12+\n" +
 	"\aheaders\x18\x0e \x03(\v2\x11.fanout.v1.HeaderR\aheaders\x12#\n" +
 	"\x04body\x18\x0f \x01(\v2\x0f.fanout.v1.BodyR\x04body\x12%\n" +
-	"\x0eredirect_count\x18\x10 \x01(\x05R\rredirectCount\"\xa4\x01\n" +
+	"\x0eredirect_count\x18\x10 \x01(\x05R\rredirectCount\"\xc5\x01\n" +
 	"\n" +
 	"Connection\x12!\n" +
 	"\fpeer_address\x18\x01 \x01(\tR\vpeerAddress\x12\x1a\n" +
@@ -728,7 +737,9 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\tdns_nanos\x18\x03 \x01(\x03R\bdnsNanos\x12\x1d\n" +
 	"\n" +
 	"dial_nanos\x18\x04 \x01(\x03R\tdialNanos\x12\x1b\n" +
-	"\ttls_nanos\x18\x05 \x01(\x03R\btlsNanos*\xd3\b\n" +
+	"\ttls_nanos\x18\x05 \x01(\x03R\btlsNanos\x12\x1f\n" +
+	"\vtls_resumed\x18\x06 \x01(\bR\n" +
+	"tlsResumed*\xd3\b\n" +
 	"\n" +
 	"ErrorClass\x12\x1b\n" +
 	"\x17ERROR_CLASS_UNSPECIFIED\x10\x00\x12\x1e\n" +

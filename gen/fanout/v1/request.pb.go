@@ -453,7 +453,7 @@ func (x *HttpOptions) GetEngine() Engine {
 	return Engine_ENGINE_UNSPECIFIED
 }
 
-// TlsOptions say whom TLS towards the target trusts.
+// TlsOptions say whom TLS towards the target trusts, and who the sender is.
 type TlsOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accept every certificate, whoever signed it. Default false.
@@ -461,7 +461,13 @@ type TlsOptions struct {
 	// Name to send as SNI and to verify. Default the URL's host.
 	ServerName string `protobuf:"bytes,2,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
 	// Certificates of the authorities to trust instead of the system's, as PEM. At most 1 MiB. Default the system's.
-	CaPem         string `protobuf:"bytes,3,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
+	CaPem string `protobuf:"bytes,3,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
+	// Certificate to show to a target that asks for one, as PEM, with those of its issuers after it. At most 1 MiB. Default
+	// none.
+	CertPem string `protobuf:"bytes,4,opt,name=cert_pem,json=certPem,proto3" json:"cert_pem,omitempty"`
+	// Private key of the certificate in cert_pem, as PEM, without a passphrase. At most 64 KiB. Required with cert_pem, and
+	// refused without it. It is only ever passed on to workers: no view of a run has it, no log and no error.
+	KeyPem        string `protobuf:"bytes,5,opt,name=key_pem,json=keyPem,proto3" json:"key_pem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,6 +523,20 @@ func (x *TlsOptions) GetCaPem() string {
 	return ""
 }
 
+func (x *TlsOptions) GetCertPem() string {
+	if x != nil {
+		return x.CertPem
+	}
+	return ""
+}
+
+func (x *TlsOptions) GetKeyPem() string {
+	if x != nil {
+		return x.KeyPem
+	}
+	return ""
+}
+
 var File_fanout_v1_request_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_request_proto_rawDesc = "" +
@@ -549,13 +569,15 @@ const file_fanout_v1_request_proto_rawDesc = "" +
 	"\vslot_header\x18\a \x01(\bR\n" +
 	"slotHeader\x126\n" +
 	"\x17requests_per_connection\x18\b \x01(\x05R\x15requestsPerConnection\x12)\n" +
-	"\x06engine\x18\t \x01(\x0e2\x11.fanout.v1.EngineR\x06engine\"v\n" +
+	"\x06engine\x18\t \x01(\x0e2\x11.fanout.v1.EngineR\x06engine\"\xaa\x01\n" +
 	"\n" +
 	"TlsOptions\x120\n" +
 	"\x14insecure_skip_verify\x18\x01 \x01(\bR\x12insecureSkipVerify\x12\x1f\n" +
 	"\vserver_name\x18\x02 \x01(\tR\n" +
 	"serverName\x12\x15\n" +
-	"\x06ca_pem\x18\x03 \x01(\tR\x05caPem*B\n" +
+	"\x06ca_pem\x18\x03 \x01(\tR\x05caPem\x12\x19\n" +
+	"\bcert_pem\x18\x04 \x01(\tR\acertPem\x12\x17\n" +
+	"\akey_pem\x18\x05 \x01(\tR\x06keyPem*B\n" +
 	"\x06Engine\x12\x16\n" +
 	"\x12ENGINE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fENGINE_HTTP1\x10\x01\x12\x0e\n" +

@@ -30,7 +30,7 @@ const (
 	RunView_RUN_VIEW_UNSPECIFIED RunView = 0
 	// Without the bodies in the plan and without histogram buckets.
 	RunView_RUN_VIEW_BASIC RunView = 1
-	// Everything.
+	// Everything but the key of a client certificate.
 	RunView_RUN_VIEW_FULL RunView = 2
 )
 
@@ -328,7 +328,7 @@ type Run struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Labels given by the caller: at most 64, keys of 1 to 64 bytes, values of at most 256 bytes.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The plan, defaults filled in. In RUN_VIEW_BASIC without the requests' bodies.
+	// The plan, defaults filled in, without the key of a client certificate. In RUN_VIEW_BASIC without the requests' bodies.
 	Plan *Plan `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
 	// How far the run is.
 	State State `protobuf:"varint,5,opt,name=state,proto3,enum=fanout.v1.State" json:"state,omitempty"`

@@ -42,6 +42,8 @@ type Connection struct {
 	DNS      time.Duration
 	Dial     time.Duration
 	TLS      time.Duration
+
+	TLSResumed bool // the handshake took up an earlier session
 }
 
 // Header is one header line of a response; both parts are UTF-8.

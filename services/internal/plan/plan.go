@@ -127,11 +127,13 @@ type HTTPOptions struct {
 	SlotHeader            bool // send X-Fanout-Slot
 }
 
-// TLSOptions say whom TLS towards the target trusts.
+// TLSOptions say whom TLS towards the target trusts, and who the sender is.
 type TLSOptions struct {
 	InsecureSkipVerify bool
 	ServerName         string // "" is the URL's host
 	CAPEM              string // "" is the system's roots
+	CertPEM            string // "" is no client certificate
+	KeyPEM             Secret // of CertPEM; "" without it, and in the plan of a run that somebody looks at
 }
 
 // OutcomeOptions say what an outcome carries beside its figures.

@@ -63,7 +63,8 @@
 //	                        poisson: {seed}, maxLateness}}; without endRatePerSecond a stage is constant, without poisson
 //	                        slots are due at equal distances
 //	http                    {timeout, dialTimeout, tlsTimeout, firstByteTimeout, maxRedirects,
-//	                        tls: {insecureSkipVerify, serverName, caPem}, slotHeader, requestsPerConnection, engine}
+//	                        tls: {insecureSkipVerify, serverName, caPem, certPem}, slotHeader, requestsPerConnection,
+//	                        engine: HTTP1 | STD}
 //	outcomes                {body: {maxBytes}, headers: ["…"]}
 //
 // The userinfo of a URL, and the values of Authorization, Proxy-Authorization, Cookie and X-Api-Key, read "[redacted]".
@@ -77,7 +78,8 @@
 //	lateness, serviceTime   seconds; absent: it was not sent
 //	firstByteTime           seconds; absent: no byte arrived
 //	sentBytes, receivedBytes
-//	connection              {peerAddress, protocol, dns, dial, tls}, the times in seconds; absent: none was opened
+//	connection              {peerAddress, protocol, dns, dial, tls, tlsResumed}, the times in seconds, tlsResumed absent unless
+//	                        it is true; absent: none was opened
 //	errorMessage            absent without an error
 //	headers                 [{name, value}]; absent: none
 //	body                    {text | data, truncated}; data is base64; absent: not asked for

@@ -32,6 +32,7 @@ type (
 		DNS         seconds `json:"dns"`
 		Dial        seconds `json:"dial"`
 		TLS         seconds `json:"tls"`
+		TLSResumed  bool    `json:"tlsResumed,omitempty"`
 	}
 )
 
@@ -60,7 +61,7 @@ func OutcomeJSON(w io.Writer, o *outcome.Outcome) error {
 		d.Lateness, d.ServiceTime = &lateness, &service
 	}
 	if c := o.Connection; c != nil {
-		d.Connection = &connectionDocument{c.Peer, c.Protocol, seconds(c.DNS), seconds(c.Dial), seconds(c.TLS)}
+		d.Connection = &connectionDocument{c.Peer, c.Protocol, seconds(c.DNS), seconds(c.Dial), seconds(c.TLS), c.TLSResumed}
 	}
 	for _, h := range o.Headers {
 		d.Headers = append(d.Headers, headerDocument(h))

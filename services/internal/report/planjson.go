@@ -83,6 +83,7 @@ type (
 		InsecureSkipVerify bool   `json:"insecureSkipVerify"`
 		ServerName         string `json:"serverName,omitempty"`
 		CAPEM              string `json:"caPem,omitempty"`
+		CertPEM            string `json:"certPem,omitempty"`
 	}
 
 	outcomesDocument struct {
@@ -108,7 +109,7 @@ func planOf(p *plan.Plan) *planDocument {
 			TLSTimeout:       seconds(p.HTTP.TLSTimeout),
 			FirstByteTimeout: seconds(p.HTTP.FirstByteTimeout),
 			MaxRedirects:     p.HTTP.MaxRedirects,
-			TLS:              tlsDocument(p.HTTP.TLS),
+			TLS:              tlsOf(p.HTTP.TLS),
 			SlotHeader:       p.HTTP.SlotHeader,
 
 			RequestsPerConnection: p.HTTP.RequestsPerConnection,
@@ -164,6 +165,11 @@ func bodyOf(body []byte, truncated bool) *bodyDocument {
 		d.Data = body
 	}
 	return d
+}
+
+// tlsOf leaves the key out: a report is passed around.
+func tlsOf(o plan.TLSOptions) tlsDocument {
+	return tlsDocument{o.InsecureSkipVerify, o.ServerName, o.CAPEM, o.CertPEM}
 }
 
 func loadOf(l plan.Load) loadDocument {

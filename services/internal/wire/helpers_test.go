@@ -86,7 +86,9 @@ func show80(pb proto.Message) string {
 }
 
 // certificate is a self-signed certificate, and its key, as PEM.
-var certificate = sync.OnceValues(func() (cert, key string) {
+var certificate = sync.OnceValues(newCertificate)
+
+func newCertificate() (cert, key string) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -102,4 +104,4 @@ var certificate = sync.OnceValues(func() (cert, key string) {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-})
+}

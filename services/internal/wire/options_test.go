@@ -21,10 +21,16 @@ func TestHTTPViolations(t *testing.T) {
 	ca := func(s string) func(*fanoutv1.Plan) {
 		return http(&fanoutv1.HttpOptions{Tls: &fanoutv1.TlsOptions{CaPem: s}})
 	}
+	identity := func(cert, key string) func(*fanoutv1.Plan) {
+		return http(&fanoutv1.HttpOptions{Tls: &fanoutv1.TlsOptions{CertPem: cert, KeyPem: key}})
+	}
 	cert, key := certificate()
+	_, otherKey := newCertificate()
 	const (
 		serverName = "plan.http.tls.server_name"
 		caPEM      = "plan.http.tls.ca_pem"
+		certPEM    = "plan.http.tls.cert_pem"
+		keyPEM     = "plan.http.tls.key_pem"
 	)
 	for _, tt := range []planCase{
 		{"timeout", http(&fanoutv1.HttpOptions{Timeout: durationpb.New(0)}), "plan.http.timeout", "0s", "leave it out"},
@@ -53,8 +59,21 @@ func TestHTTPViolations(t *testing.T) {
 		{"ca_pem is a key", ca(key), caPEM, num(len(key)) + " bytes", "BEGIN CERTIFICATE"},
 		{"ca_pem is text", ca("hello"), caPEM, "5 bytes", "BEGIN CERTIFICATE"},
 		{"ca_pem with a broken certificate", ca("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), caPEM, "bytes", "BEGIN CERTIFICATE"},
-		{"ca_pem is not UTF-8", ca("\xff\n" + cert), caPEM, `"\xff\n`, "UTF-8"},
+		{"ca_pem is not UTF-8", ca("\xff\n" + cert), caPEM, num(len(cert)+2) + " bytes", "UTF-8"},
 		{"ca_pem too long", ca(cert + strings.Repeat("\n", 1<<20)), caPEM, num(len(cert)+1<<20) + " bytes", "cap of 1048576"},
+
+		{"identity", identity(cert, key), "", "", ""},
+		{"identity with issuers", identity(cert+cert, "text\n"+key), "", "", ""},
+		{"cert_pem without key_pem", identity(cert, ""), keyPEM, "without its key", "or neither"},
+		{"key_pem without cert_pem", identity("", key), certPEM, "without its certificate", "or neither"},
+		{"another's key_pem", identity(cert, otherKey), keyPEM, "not that of the first certificate", "belong together"},
+		{"cert_pem is a key", identity(key, key), certPEM, num(len(key)) + " bytes", "BEGIN CERTIFICATE"},
+		{"cert_pem is not UTF-8", identity(cert+"\xff", key), certPEM, num(len(cert)+1) + " bytes", "UTF-8"},
+		{"cert_pem too long", identity(cert+strings.Repeat("\n", 1<<20), key), certPEM, "bytes", "cap of 1048576"},
+		{"key_pem is text", identity(cert, "canary"), keyPEM, "6 bytes", "without a passphrase"},
+		{"key_pem is a certificate", identity(cert, cert), keyPEM, num(len(cert)) + " bytes", "private key"},
+		{"key_pem is not UTF-8", identity(cert, key+"\xff"), keyPEM, num(len(key)+1) + " bytes", "UTF-8"},
+		{"key_pem too long", identity(cert, key+strings.Repeat("\n", 64<<10)), keyPEM, "bytes", "cap of 65536"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -50,6 +50,7 @@ func connectionProto(c *outcome.Connection) *fanoutv1.Connection {
 		DnsNanos:    int64(c.DNS),
 		DialNanos:   int64(c.Dial),
 		TlsNanos:    int64(c.TLS),
+		TlsResumed:  c.TLSResumed,
 	}
 }
 
@@ -122,6 +123,8 @@ func connection(c *fanoutv1.Connection) *outcome.Connection {
 		DNS:      nanos(c.GetDnsNanos()),
 		Dial:     nanos(c.GetDialNanos()),
 		TLS:      nanos(c.GetTlsNanos()),
+
+		TLSResumed: c.GetTlsResumed(),
 	}
 }
 

@@ -33,6 +33,10 @@ const (
 // What it accepts it accepts again from PlanProto, within the same caps: so a coordinator can pass on what it took in.
 func ParsePlan(pb *fanoutv1.Plan, caps plan.Caps) (*plan.Plan, []Violation) {
 	c := &checker{caps: caps}
+	return c.checked(pb)
+}
+
+func (c *checker) checked(pb *fanoutv1.Plan) (*plan.Plan, []Violation) {
 	p := c.plan(pb)
 	if found := c.violations(); found != nil {
 		return nil, found

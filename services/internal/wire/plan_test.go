@@ -134,7 +134,7 @@ func clone(p *plan.Plan) *plan.Plan {
 // Everything given is kept as it is given, but for the names of outcome headers.
 func TestEveryFieldIsKept(t *testing.T) {
 	t.Parallel()
-	ca, _ := certificate()
+	ca, key := certificate()
 	pb := &fanoutv1.Plan{
 		Requests: []*fanoutv1.Request{{
 			Url:     "HTTPS://user:secret@[::1]:8443/a%20b?q=ü#part",
@@ -157,7 +157,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		Http: &fanoutv1.HttpOptions{
 			Timeout: durationpb.New(1), DialTimeout: durationpb.New(2), TlsTimeout: durationpb.New(3),
 			FirstByteTimeout: durationpb.New(4), MaxRedirects: 50, SlotHeader: true,
-			Tls: &fanoutv1.TlsOptions{InsecureSkipVerify: true, ServerName: "name.example", CaPem: ca},
+			Tls: &fanoutv1.TlsOptions{InsecureSkipVerify: true, ServerName: "name.example", CaPem: ca, CertPem: ca, KeyPem: key},
 
 			RequestsPerConnection: 7, Engine: fanoutv1.Engine_ENGINE_STD,
 		},
@@ -184,7 +184,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		},
 		HTTP: plan.HTTPOptions{
 			Timeout: 1, DialTimeout: 2, TLSTimeout: 3, FirstByteTimeout: 4, MaxRedirects: 50, SlotHeader: true,
-			TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "name.example", CAPEM: ca},
+			TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "name.example", CAPEM: ca, CertPEM: ca, KeyPEM: plan.Secret(key)},
 
 			RequestsPerConnection: 7, Engine: plan.EngineStd,
 		},

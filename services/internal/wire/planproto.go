@@ -107,6 +107,8 @@ func httpProto(h plan.HTTPOptions) *fanoutv1.HttpOptions {
 			InsecureSkipVerify: h.TLS.InsecureSkipVerify,
 			ServerName:         h.TLS.ServerName,
 			CaPem:              h.TLS.CAPEM,
+			CertPem:            h.TLS.CertPEM,
+			KeyPem:             string(h.TLS.KeyPEM),
 		}
 	}
 	return pb

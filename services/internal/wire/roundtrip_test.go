@@ -121,7 +121,7 @@ func drawOpenLoop(t *rapid.T, load plan.Load) *plan.OpenLoop {
 }
 
 func drawHTTP(t *rapid.T) plan.HTTPOptions {
-	cert, _ := certificate()
+	cert, key := certificate()
 	h := plan.HTTPOptions{
 		Timeout:          drawDuration(t, "http.timeout", 1),
 		DialTimeout:      drawDuration(t, "dial_timeout", 1),
@@ -137,6 +137,9 @@ func drawHTTP(t *rapid.T) plan.HTTPOptions {
 	h.TLS.ServerName = rapid.StringMatching(`([a-z][a-z0-9_]{0,9}\.)?[a-z]{0,3}`).Filter(func(s string) bool { return s == "" || isHostName(s) }).Draw(t, "server_name")
 	if oneIn(t, 4, "ca") {
 		h.TLS.CAPEM = cert
+	}
+	if oneIn(t, 4, "identity") {
+		h.TLS.CertPEM, h.TLS.KeyPEM = cert, plan.Secret(key)
 	}
 	return h
 }
@@ -195,6 +198,7 @@ func drawOutcome(t *rapid.T, str *rapid.Generator[string]) *outcome.Outcome {
 		o.Connection = &outcome.Connection{
 			Peer: str.Draw(t, "peer"), Protocol: str.Draw(t, "protocol"),
 			DNS: drawNanos(t, "dns"), Dial: drawNanos(t, "dial"), TLS: drawNanos(t, "tls"),
+			TLSResumed: rapid.Bool().Draw(t, "resumed"),
 		}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "headers") {

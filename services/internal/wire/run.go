@@ -17,7 +17,8 @@ import (
 // RunView reports whether a view is full. One that is unspecified or not known is basic.
 func RunView(view fanoutv1.RunView) (full bool) { return view == fanoutv1.RunView_RUN_VIEW_FULL }
 
-// RunProto is the message that says r: with everything, or, basic, without the bodies of its requests and without buckets.
+// RunProto is the message that says r: with everything but its plan's key, or, basic, without the bodies of its requests and
+// without buckets either.
 func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 	if r == nil {
 		return nil
@@ -37,6 +38,9 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 		EndTime:       timeProto(r.Ended),
 		Tally:         snapshotProto(r.Tally, parts{buckets: full, groups: true}),
 	}
+	if tls := pb.GetPlan().GetHttp().GetTls(); tls != nil {
+		tls.KeyPem = "" // its holder knows it, and nobody else has to
+	}
 	if !full {
 		for _, request := range pb.GetPlan().GetRequests() {
 			request.Body = nil
@@ -49,7 +53,7 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 }
 
 // Run is the run that pb says, nil for nil. Its tally and its workers' are never nil. Its plan is, if it is not one that
-// this program understands; in a basic view it has no bodies.
+// this program understands; it has no key, and in a basic view no bodies.
 func Run(pb *fanoutv1.Run) *run.Run {
 	if pb == nil {
 		return nil
@@ -79,7 +83,8 @@ func Run(pb *fanoutv1.Run) *run.Run {
 
 // acceptedPlan is a plan that a coordinator has accepted, by its own caps.
 func acceptedPlan(pb *fanoutv1.Plan) *plan.Plan {
-	p, _ := ParsePlan(pb, noCaps()) // nil with any violation: nobody here can put it right
+	c := &checker{caps: noCaps(), shown: true}
+	p, _ := c.checked(pb) // nil with any violation: nobody here can put it right
 	return p
 }
 

@@ -109,6 +109,34 @@ func TestHostileRuns(t *testing.T) {
 	}
 }
 
+// The key of a client certificate goes to workers, and into no view of a run. Whoever looks at one reads the plan all the same.
+func TestNoViewHasTheKey(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate()
+	pb := minimalPlan()
+	pb.Http = &fanoutv1.HttpOptions{Tls: &fanoutv1.TlsOptions{CertPem: cert, KeyPem: key}}
+	p, violations := ParsePlan(pb, plan.DefaultCaps())
+	if violations != nil {
+		t.Fatalf("ParsePlan() = %q", violations)
+	}
+	if got := PlanProto(p).GetHttp().GetTls().GetKeyPem(); got != key {
+		t.Errorf("the plan for a worker has a key of %d bytes, want that of %d", len(got), len(key))
+	}
+	for _, full := range []bool{false, true} {
+		view := RunProto(&run.Run{Plan: p}, full)
+		if tls := view.GetPlan().GetHttp().GetTls(); tls.GetKeyPem() != "" || tls.GetCertPem() != cert {
+			t.Errorf("the view (full: %v) has a key of %d bytes and a certificate of %d, want none and %d",
+				full, len(tls.GetKeyPem()), len(tls.GetCertPem()), len(cert))
+		}
+		if seen := Run(view).Plan; seen == nil || seen.HTTP.TLS != (plan.TLSOptions{CertPEM: cert}) {
+			t.Errorf("the plan that is seen is %v, want one with the certificate alone", seen)
+		}
+	}
+	if p.HTTP.TLS.KeyPEM != plan.Secret(key) {
+		t.Error("looking at the run took the key out of its plan")
+	}
+}
+
 // A plan is read whatever the caps of those who took it.
 func TestPlanOfARunBeyondOurCaps(t *testing.T) {
 	t.Parallel()

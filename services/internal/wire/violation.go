@@ -33,6 +33,7 @@ const (
 // something is.
 type checker struct {
 	caps  plan.Caps
+	shown bool // the plan is one as a run shows it: without its key
 	found []Violation
 	bytes int
 	more  int    // violations beyond maxViolationBytes

@@ -122,7 +122,7 @@ func signal(c chan<- struct{}) {
 func size(o *outcome.Outcome) int {
 	n := outcomeSize + len(o.Message)
 	if o.Connection != nil {
-		n += 96
+		n += 104
 	}
 	for _, h := range o.Headers {
 		n += 32 + len(h.Name) + len(h.Value)

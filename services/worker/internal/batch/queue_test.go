@@ -191,7 +191,7 @@ func TestSizeIsNoLessThanTheMessage(t *testing.T) {
 		if rapid.Bool().Draw(t, "opened a connection") {
 			o.Connection = &outcome.Connection{
 				Peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", Protocol: "HTTP/1.1",
-				DNS: span("DNS"), Dial: span("dial"), TLS: span("TLS"),
+				DNS: span("DNS"), Dial: span("dial"), TLS: span("TLS"), TLSResumed: true,
 			}
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "headers") {

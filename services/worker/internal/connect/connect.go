@@ -64,6 +64,14 @@ func New(options plan.HTTPOptions, dialer *egress.Dialer) (*Connector, error) {
 			return nil, errors.New("ca_pem holds no certificate")
 		}
 	}
+	if cert := options.TLS.CertPEM; cert != "" {
+		pair, err := tls.X509KeyPair([]byte(cert), []byte(options.TLS.KeyPEM))
+		if err != nil { // which is not wrapped: it may quote the PEM
+			return nil, errors.New("cert_pem and key_pem are not a certificate and its key")
+		}
+		// Not Certificates, which are held back when the target names other authorities: whom it takes is for it to say.
+		c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
 	return c, nil
 }
 
@@ -117,5 +125,6 @@ func (c *Connector) handshake(ctx context.Context, raw net.Conn, o Origin, opene
 		return nil, failure
 	}
 	opened.TLS = time.Since(begin)
+	opened.TLSResumed = conn.ConnectionState().DidResume
 	return conn, nil
 }
