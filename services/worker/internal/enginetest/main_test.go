@@ -1,5 +1,3 @@
-// Package enginetest holds both HTTP engines against every script of the oracle target: what a slot comes to must not depend
-// on which of them sends it.
 package enginetest
 
 import (

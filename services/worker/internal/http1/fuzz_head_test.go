@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/enginetest"
 )
 
 // errLimit ends what limited reads.
@@ -43,7 +44,7 @@ func method(isHead bool) string {
 // FuzzHead holds the parsing of heads against net/http.ReadResponse: whatever the bytes are, and however they arrive, a head is
 // taken or refused alike, ends at the same byte, and says the same about what follows.
 func FuzzHead(f *testing.F) {
-	for i, head := range heads {
+	for i, head := range enginetest.Heads {
 		f.Add([]byte(head), []byte(nil), false)
 		f.Add([]byte(head+"hello"), []byte{byte(i), byte(2 * i), 0}, i%2 == 0)
 	}

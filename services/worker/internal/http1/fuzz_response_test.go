@@ -14,6 +14,7 @@ import (
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/worker/internal/enginetest"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 )
 
@@ -120,7 +121,7 @@ func readingPlan() *plan.Plan {
 // FuzzResponse holds whole responses against net/http.ReadResponse and its bodies: whatever a target sends, however it arrives,
 // and however the connection ends, both come to the same outcome, and to the same decision about the connection.
 func FuzzResponse(f *testing.F) {
-	for i, response := range responses() {
+	for i, response := range enginetest.Responses() {
 		for end := range byte(4) {
 			f.Add([]byte(response), []byte(nil), end, false, false, i%2 == 0)
 			f.Add([]byte(response), []byte{byte(i), byte(3 * i), 0, 40, byte(i / 2)}, end, i%3 == 0, i%2 == 0, i%5 == 0)

@@ -106,6 +106,12 @@ func answers(response string) func(*peer) {
 	}
 }
 
+const (
+	crlf = "\r\n"
+	ok11 = "HTTP/1.1 200 OK" + crlf
+	te   = "Transfer-Encoding: chunked" + crlf
+)
+
 // okay is a response as short as they are.
 const okay = ok11 + "Content-Length: 3" + crlf + crlf + "ok\n"
 

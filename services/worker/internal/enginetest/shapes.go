@@ -1,4 +1,6 @@
-package http1
+// Package enginetest holds both HTTP engines against every script of the oracle target: what a slot comes to must not depend
+// on which of them sends it. All but the responses that the engines' own tests need too is in its test files.
+package enginetest
 
 import "strings"
 
@@ -8,8 +10,8 @@ const (
 	te   = "Transfer-Encoding: chunked" + crlf
 )
 
-// heads is heads of all shapes, plain, odd and malformed; those of one kind beside each other.
-var heads = []string{
+// Heads is heads of all shapes, plain, odd and malformed; those of one kind beside each other.
+var Heads = []string{
 	// status lines
 	ok11 + crlf, "HTTP/1.1 200" + crlf + crlf, "HTTP/1.1 200 " + crlf + crlf, "HTTP/1.1 200\n\n", "HTTP/1.1  200 OK" + crlf + crlf,
 	"HTTP/1.1 2000 OK" + crlf + crlf, "HTTP/1.1 20 OK" + crlf + crlf, "HTTP/1.1 099 OK" + crlf + crlf, "HTTP/1.1 +20 OK" + crlf + crlf,
@@ -69,14 +71,14 @@ var bodies = []string{
 	"c00\r\n" + strings.Repeat("x", 0xc00) + "\r\n0\r\n\r\n", strings.Repeat("x", 5000), ok11 + crlf, "HTTP/1.1 100 Continue" + crlf + crlf,
 }
 
-// responses is whole responses: each head with what could follow it, and interim ones before; and heads that are cut.
-func responses() (all []string) {
+// Responses is whole responses: each head with what could follow it, and interim ones before; and heads that are cut.
+func Responses() (all []string) {
 	const interim = "HTTP/1.1 100 Continue" + crlf + crlf + "HTTP/1.1 103 Early Hints" + crlf + "Link: </a>" + crlf + crlf
-	for i, head := range heads {
+	for i, head := range Heads {
 		all = append(all, head+bodies[i%len(bodies)], strings.TrimSuffix(head, crlf), strings.TrimSuffix(head, crlf)+"X")
 	}
 	for i, body := range bodies {
-		all = append(all, ok11+te+crlf+body, ok11+"Content-Length: 5"+crlf+crlf+body, ok11+crlf+body, interim+heads[i]+body)
+		all = append(all, ok11+te+crlf+body, ok11+"Content-Length: 5"+crlf+crlf+body, ok11+crlf+body, interim+Heads[i%len(Heads)]+body)
 	}
 	return append(all, interim, strings.Repeat("HTTP/1.1 100 Continue"+crlf+crlf, 3000))
 }
