@@ -53,10 +53,10 @@ func TestEnginesAreAlikeOnEveryScript(t *testing.T) {
 				if method == "POST" {
 					p.Requests[0].Body = []byte("hello")
 				}
-				if strings.HasPrefix(script, "/stall") || script == "/drip" {
-					p.Requests[0].Timeout = 300 * time.Millisecond
-				}
 				slots := int64(3)
+				if strings.HasPrefix(script, "/stall") || script == "/drip" {
+					slots, p.Requests[0].Timeout = 1, 300*time.Millisecond
+				}
 				if method == "HEAD" && endsUnannounced[script] {
 					slots = 1 // whether a second one meets the end or a new connection is a race
 				}
