@@ -23,6 +23,7 @@ const callBody = 64 << 10
 
 type callFlags struct {
 	request     requestFlags
+	outcomes    outcomeFlags
 	requests    int64
 	concurrency int64
 	worker      string
@@ -46,6 +47,7 @@ use, from the shell. With -n so many requests in all, spread over the URLs; with
 		},
 	}
 	f.request.add(cmd.Flags())
+	f.outcomes.add(cmd.Flags(), "wait")
 	cmd.Flags().Int64VarP(&f.requests, "requests", "n", 0, "number of requests (default one to each URL)")
 	cmd.Flags().Int64VarP(&f.concurrency, "concurrency", "c", 0, "most requests at once (default all)")
 	cmd.Flags().StringVar(&f.worker, "worker", "", "use the worker at `HOST:PORT`")
@@ -107,7 +109,12 @@ func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) 
 	if f.concurrency > 0 {
 		p.Load.ClosedLoop = &plan.ClosedLoop{Concurrency: f.concurrency}
 	}
-	p.Outcomes.BodyBytes = callBody
+	if err := f.outcomes.options(cmd.Flags(), &p.Outcomes); err != nil {
+		return nil, err
+	}
+	if p.Outcomes.Detail != plan.DetailTallyOnly {
+		p.Outcomes.BodyBytes = callBody
+	}
 	return p, nil
 }
 

@@ -48,6 +48,8 @@ func TestUsage(t *testing.T) {
 		{"a time that is none", []string{"run", "-z", "NaN", url}, []string{"-z", "NaN"}},
 		{"a time that overflows", []string{"run", "-z", "1e300", url}, []string{"-z", "1e300"}},
 		{"no timeout", []string{"run", "-t", "0", url}, []string{"-t", "0"}},
+		{"an unknown detail", []string{"run", "--detail", "some", url}, []string{"--detail", `"some"`, "every or tally-only"}},
+		{"an unknown way with a slow stream", []string{"call", "--slow-stream", "FOLD", url}, []string{"--slow-stream", `"FOLD"`, "wait or fold"}},
 		{"an unknown engine", []string{"run", "--engine", "http2", url}, []string{"--engine", `"http2"`, "http1 or std"}},
 		{"no engine", []string{"call", "--engine", "", url}, []string{"--engine", `""`, "http1 or std"}},
 		{"connections without requests", []string{"run", "--requests-per-connection", "0", url}, []string{"--requests-per-connection", "0", "at least 1"}},

@@ -72,6 +72,27 @@ func (f *httpFlags) identity(flags *pflag.FlagSet, options *plan.TLSOptions) err
 	return nil
 }
 
+// outcomeFlags are the flags that say which outcomes come back; run and call share them.
+type outcomeFlags struct {
+	detail     string
+	slowStream string
+}
+
+func (f *outcomeFlags) add(flags *pflag.FlagSet, slowStream string) {
+	flags.StringVar(&f.detail, "detail", "every", "which outcomes come back one by one: every, or tally-only for none, which costs less")
+	flags.StringVar(&f.slowStream, "slow-stream", slowStream, "when outcomes come faster than they are taken: wait, or fold them into the counts")
+}
+
+// options sets what the flags say; those that are not given are left to their defaults.
+func (f *outcomeFlags) options(flags *pflag.FlagSet, outcomes *plan.OutcomeOptions) error {
+	var err error
+	if outcomes.Detail, err = choose(flags, "detail", f.detail, plan.Details()); err != nil {
+		return err
+	}
+	outcomes.SlowStream, err = choose(flags, "slow-stream", f.slowStream, plan.SlowStreams())
+	return err
+}
+
 // choose is the option that a flag names, as people write it: tally-only for TALLY_ONLY. The zero option: it is not given.
 func choose[O fmt.Stringer](flags *pflag.FlagSet, flag, value string, known []O) (chosen O, err error) {
 	if !flags.Changed(flag) {

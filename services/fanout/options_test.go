@@ -67,3 +67,37 @@ func wantNoKey(t *testing.T, written, file string) {
 		}
 	}
 }
+
+// Without outcomes one by one a call prints its counts, and a run reports as ever, without a word on what it was asked for.
+func TestTallyOnly(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	for _, tt := range []struct {
+		name  string
+		args  []string
+		want  string
+		lines int // 0: any
+	}{
+		{"call", []string{"call", "-n", "5", "--detail", "tally-only"}, "5 of 5 responses", 1},
+		{"call, JSON", []string{"call", "-n", "5", "-o", "json", "--detail", "tally-only"}, `"foldedCount":5`, 1},
+		{"call as ever", []string{"call", "-n", "5", "--detail", "every", "--slow-stream", "fold"}, "5 of 5 responses", 6},
+		{"run", []string{"run", "-n", "5", "--detail", "tally-only"}, "5 of 5 responses", 0},
+		{"run, JSON", []string{"run", "-n", "5", "-o", "json", "--detail", "tally-only"}, `"foldedCount": 5`, 0},
+		{"a run's default", []string{"run", "-n", "5", "-o", "json"}, `"slowStream": "FOLD"`, 0},
+		{"a run that waits", []string{"run", "-n", "5", "-o", "json", "--slow-stream", "wait"}, `"slowStream": "WAIT"`, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := command(t, append(tt.args, o.URL()+"/ok")...)
+			if got.code != exitPassed || !strings.Contains(got.out, tt.want) {
+				t.Errorf("fanout %q = exit %d, %q, %q, want 0 and %q", tt.args, got.code, got.out, got.err, tt.want)
+			}
+			if lines := strings.Count(got.out, "\n"); tt.lines > 0 && lines != tt.lines {
+				t.Errorf("fanout %q printed %d lines, want %d: %q", tt.args, lines, tt.lines, got.out)
+			}
+			if tt.args[0] == "run" && strings.Contains(got.out, "were folded") {
+				t.Errorf("fanout %q tells what was asked for: %q", tt.args, got.out)
+			}
+		})
+	}
+}

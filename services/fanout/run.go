@@ -23,6 +23,7 @@ import (
 type runFlags struct {
 	request     requestFlags
 	load        loadFlags
+	outcomes    outcomeFlags
 	workers     string
 	coordinator string
 	name        string
@@ -54,6 +55,7 @@ the target does, and each --stage so many for a time, one after the other. Exit 
 	}
 	f.request.add(cmd.Flags())
 	f.load.add(cmd.Flags())
+	f.outcomes.add(cmd.Flags(), "fold")
 	cmd.Flags().StringVar(&f.workers, "workers", "", "use these workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "", "use the coordinator at `HOST:PORT`")
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the run")
@@ -141,7 +143,7 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 	if about.Plan.Load, err = f.load.load(cmd.Flags()); err != nil {
 		return about, err
 	}
-	return about, nil
+	return about, f.outcomes.options(cmd.Flags(), &about.Plan.Outcomes)
 }
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.

@@ -42,7 +42,7 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 		return rpcerr.Internal()
 	}
 	defer client.Close()
-	queue := batch.NewQueue()
+	queue := batch.NewQueue(job.options())
 	pace := pacer.New()
 	defer pace.Close()
 	call := engine.New(job.work, engine.Config{
@@ -114,7 +114,7 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 // stream runs the call and writes its account. The call runs in a goroutine of its own; this one alone writes the stream.
 func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue) error {
 	ctx := stream.Context()
-	batcher := batch.New(queue, call, j.work.Start, groups(j.work.Plan), stream.Send)
+	batcher := batch.New(queue, call, j.work.Start, stream.Send)
 	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: wire.CapsProto(w.config.Caps)})
 	if err != nil {
 		return err
@@ -181,10 +181,17 @@ func (j *job) restUntil(now time.Time) time.Time {
 	return until
 }
 
-func groups(p *plan.Plan) []string {
-	names := make([]string, len(p.Requests))
-	for i := range p.Requests {
-		names[i] = p.Requests[i].Group
+// options are what becomes of the call's outcomes. The stream of a direct call is read by whoever wants each of them, so its
+// senders wait for it unless the plan says otherwise; those of a shard do not, since a run is about its load.
+func (j *job) options() batch.Options {
+	p := j.work.Plan
+	o := batch.Options{
+		Groups:    make([]string, len(p.Requests)),
+		TallyOnly: p.Outcomes.Detail == plan.DetailTallyOnly,
+		Fold:      p.Outcomes.SlowStream == plan.SlowStreamFold || p.Outcomes.SlowStream == 0 && j.key.shard != "",
 	}
-	return names
+	for i := range p.Requests {
+		o.Groups[i] = p.Requests[i].Group
+	}
+	return o
 }

@@ -274,13 +274,127 @@ func (NotSentReason) EnumDescriptor() ([]byte, []int) {
 	return file_fanout_v1_outcome_proto_rawDescGZIP(), []int{1}
 }
 
-// OutcomeOptions say what an outcome carries beside its figures.
+// Detail is which outcomes come back one by one. All of them are in the tally, whatever it says.
+type Detail int32
+
+const (
+	// As DETAIL_EVERY.
+	Detail_DETAIL_UNSPECIFIED Detail = 0
+	// Every outcome is in a batch.
+	Detail_DETAIL_EVERY Detail = 1
+	// No outcome is in a batch: all are folded into the tally, which costs less. Bodies and headers cannot be asked for.
+	Detail_DETAIL_TALLY_ONLY Detail = 2
+)
+
+// Enum value maps for Detail.
+var (
+	Detail_name = map[int32]string{
+		0: "DETAIL_UNSPECIFIED",
+		1: "DETAIL_EVERY",
+		2: "DETAIL_TALLY_ONLY",
+	}
+	Detail_value = map[string]int32{
+		"DETAIL_UNSPECIFIED": 0,
+		"DETAIL_EVERY":       1,
+		"DETAIL_TALLY_ONLY":  2,
+	}
+)
+
+func (x Detail) Enum() *Detail {
+	p := new(Detail)
+	*p = x
+	return p
+}
+
+func (x Detail) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Detail) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_outcome_proto_enumTypes[2].Descriptor()
+}
+
+func (Detail) Type() protoreflect.EnumType {
+	return &file_fanout_v1_outcome_proto_enumTypes[2]
+}
+
+func (x Detail) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Detail.Descriptor instead.
+func (Detail) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_outcome_proto_rawDescGZIP(), []int{2}
+}
+
+// SlowStream is what happens when the stream is slower than the load.
+type SlowStream int32
+
+const (
+	// The call's default.
+	SlowStream_SLOW_STREAM_UNSPECIFIED SlowStream = 0
+	// Senders wait, and the load is late or slower: no outcome is missing from the batches. Tally.stream_stalled_duration
+	// says for how long.
+	SlowStream_SLOW_STREAM_WAIT SlowStream = 1
+	// Senders go on, and the load stays as it was planned: outcomes are folded, which means that they are in the tally and in
+	// no batch. Counts, histograms and seconds stay exact (the seconds as long as the stream stands still for two minutes at
+	// most); Tally.folded_count says how many they are.
+	SlowStream_SLOW_STREAM_FOLD SlowStream = 2
+)
+
+// Enum value maps for SlowStream.
+var (
+	SlowStream_name = map[int32]string{
+		0: "SLOW_STREAM_UNSPECIFIED",
+		1: "SLOW_STREAM_WAIT",
+		2: "SLOW_STREAM_FOLD",
+	}
+	SlowStream_value = map[string]int32{
+		"SLOW_STREAM_UNSPECIFIED": 0,
+		"SLOW_STREAM_WAIT":        1,
+		"SLOW_STREAM_FOLD":        2,
+	}
+)
+
+func (x SlowStream) Enum() *SlowStream {
+	p := new(SlowStream)
+	*p = x
+	return p
+}
+
+func (x SlowStream) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SlowStream) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_outcome_proto_enumTypes[3].Descriptor()
+}
+
+func (SlowStream) Type() protoreflect.EnumType {
+	return &file_fanout_v1_outcome_proto_enumTypes[3]
+}
+
+func (x SlowStream) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SlowStream.Descriptor instead.
+func (SlowStream) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_outcome_proto_rawDescGZIP(), []int{3}
+}
+
+// OutcomeOptions say which outcomes come back, and what each carries beside its figures.
 type OutcomeOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether outcomes come back one by one. Default DETAIL_EVERY.
+	Detail Detail `protobuf:"varint,1,opt,name=detail,proto3,enum=fanout.v1.Detail" json:"detail,omitempty"`
 	// Return the response's body. Default: no bodies.
 	Body *BodyOptions `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
 	// Names of the response's headers to return, in any case; "*" returns all of them. At most 100. Default none.
-	Headers       []string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	Headers []string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	// What happens when outcomes come about faster than the stream takes them and 64 MiB of them wait. Default
+	// SLOW_STREAM_WAIT for a direct call, SLOW_STREAM_FOLD for a run and for a shard.
+	SlowStream    SlowStream `protobuf:"varint,4,opt,name=slow_stream,json=slowStream,proto3,enum=fanout.v1.SlowStream" json:"slow_stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +429,13 @@ func (*OutcomeOptions) Descriptor() ([]byte, []int) {
 	return file_fanout_v1_outcome_proto_rawDescGZIP(), []int{0}
 }
 
+func (x *OutcomeOptions) GetDetail() Detail {
+	if x != nil {
+		return x.Detail
+	}
+	return Detail_DETAIL_UNSPECIFIED
+}
+
 func (x *OutcomeOptions) GetBody() *BodyOptions {
 	if x != nil {
 		return x.Body
@@ -327,6 +448,13 @@ func (x *OutcomeOptions) GetHeaders() []string {
 		return x.Headers
 	}
 	return nil
+}
+
+func (x *OutcomeOptions) GetSlowStream() SlowStream {
+	if x != nil {
+		return x.SlowStream
+	}
+	return SlowStream_SLOW_STREAM_UNSPECIFIED
 }
 
 // BodyOptions say how much of a response's body is returned.
@@ -701,10 +829,13 @@ var File_fanout_v1_outcome_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\n" +
-	"\x17fanout/v1/outcome.proto\x12\tfanout.v1\x1a\x17fanout/v1/request.proto\"V\n" +
-	"\x0eOutcomeOptions\x12*\n" +
+	"\x17fanout/v1/outcome.proto\x12\tfanout.v1\x1a\x17fanout/v1/request.proto\"\xb9\x01\n" +
+	"\x0eOutcomeOptions\x12)\n" +
+	"\x06detail\x18\x01 \x01(\x0e2\x11.fanout.v1.DetailR\x06detail\x12*\n" +
 	"\x04body\x18\x02 \x01(\v2\x16.fanout.v1.BodyOptionsR\x04body\x12\x18\n" +
-	"\aheaders\x18\x03 \x03(\tR\aheaders\"*\n" +
+	"\aheaders\x18\x03 \x03(\tR\aheaders\x126\n" +
+	"\vslow_stream\x18\x04 \x01(\x0e2\x15.fanout.v1.SlowStreamR\n" +
+	"slowStream\"*\n" +
 	"\vBodyOptions\x12\x1b\n" +
 	"\tmax_bytes\x18\x01 \x01(\x05R\bmaxBytes\">\n" +
 	"\fOutcomeBatch\x12.\n" +
@@ -785,7 +916,16 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\x14NOT_SENT_REASON_LATE\x10\x01\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_CANCELLED\x10\x02\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_RUN_ENDED\x10\x03\x12\x1e\n" +
-	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04B\x98\x01\n" +
+	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04*I\n" +
+	"\x06Detail\x12\x16\n" +
+	"\x12DETAIL_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fDETAIL_EVERY\x10\x01\x12\x15\n" +
+	"\x11DETAIL_TALLY_ONLY\x10\x02*U\n" +
+	"\n" +
+	"SlowStream\x12\x1b\n" +
+	"\x17SLOW_STREAM_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10SLOW_STREAM_WAIT\x10\x01\x12\x14\n" +
+	"\x10SLOW_STREAM_FOLD\x10\x02B\x98\x01\n" +
 	"\rcom.fanout.v1B\fOutcomeProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 
@@ -801,32 +941,36 @@ func file_fanout_v1_outcome_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_outcome_proto_rawDescData
 }
 
-var file_fanout_v1_outcome_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_fanout_v1_outcome_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_fanout_v1_outcome_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_fanout_v1_outcome_proto_goTypes = []any{
 	(ErrorClass)(0),        // 0: fanout.v1.ErrorClass
 	(NotSentReason)(0),     // 1: fanout.v1.NotSentReason
-	(*OutcomeOptions)(nil), // 2: fanout.v1.OutcomeOptions
-	(*BodyOptions)(nil),    // 3: fanout.v1.BodyOptions
-	(*OutcomeBatch)(nil),   // 4: fanout.v1.OutcomeBatch
-	(*Outcome)(nil),        // 5: fanout.v1.Outcome
-	(*Connection)(nil),     // 6: fanout.v1.Connection
-	(*Header)(nil),         // 7: fanout.v1.Header
-	(*Body)(nil),           // 8: fanout.v1.Body
+	(Detail)(0),            // 2: fanout.v1.Detail
+	(SlowStream)(0),        // 3: fanout.v1.SlowStream
+	(*OutcomeOptions)(nil), // 4: fanout.v1.OutcomeOptions
+	(*BodyOptions)(nil),    // 5: fanout.v1.BodyOptions
+	(*OutcomeBatch)(nil),   // 6: fanout.v1.OutcomeBatch
+	(*Outcome)(nil),        // 7: fanout.v1.Outcome
+	(*Connection)(nil),     // 8: fanout.v1.Connection
+	(*Header)(nil),         // 9: fanout.v1.Header
+	(*Body)(nil),           // 10: fanout.v1.Body
 }
 var file_fanout_v1_outcome_proto_depIdxs = []int32{
-	3, // 0: fanout.v1.OutcomeOptions.body:type_name -> fanout.v1.BodyOptions
-	5, // 1: fanout.v1.OutcomeBatch.outcomes:type_name -> fanout.v1.Outcome
-	0, // 2: fanout.v1.Outcome.error:type_name -> fanout.v1.ErrorClass
-	1, // 3: fanout.v1.Outcome.not_sent:type_name -> fanout.v1.NotSentReason
-	6, // 4: fanout.v1.Outcome.connection:type_name -> fanout.v1.Connection
-	7, // 5: fanout.v1.Outcome.headers:type_name -> fanout.v1.Header
-	8, // 6: fanout.v1.Outcome.body:type_name -> fanout.v1.Body
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	2,  // 0: fanout.v1.OutcomeOptions.detail:type_name -> fanout.v1.Detail
+	5,  // 1: fanout.v1.OutcomeOptions.body:type_name -> fanout.v1.BodyOptions
+	3,  // 2: fanout.v1.OutcomeOptions.slow_stream:type_name -> fanout.v1.SlowStream
+	7,  // 3: fanout.v1.OutcomeBatch.outcomes:type_name -> fanout.v1.Outcome
+	0,  // 4: fanout.v1.Outcome.error:type_name -> fanout.v1.ErrorClass
+	1,  // 5: fanout.v1.Outcome.not_sent:type_name -> fanout.v1.NotSentReason
+	8,  // 6: fanout.v1.Outcome.connection:type_name -> fanout.v1.Connection
+	9,  // 7: fanout.v1.Outcome.headers:type_name -> fanout.v1.Header
+	10, // 8: fanout.v1.Outcome.body:type_name -> fanout.v1.Body
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_outcome_proto_init() }
@@ -840,7 +984,7 @@ func file_fanout_v1_outcome_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_outcome_proto_rawDesc), len(file_fanout_v1_outcome_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      4,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

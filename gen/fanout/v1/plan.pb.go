@@ -31,7 +31,7 @@ type Plan struct {
 	Load *Load `protobuf:"bytes,2,opt,name=load,proto3" json:"load,omitempty"`
 	// How the requests are sent.
 	Http *HttpOptions `protobuf:"bytes,3,opt,name=http,proto3" json:"http,omitempty"`
-	// What an outcome carries beside its figures.
+	// Which outcomes come back, and what each carries beside its figures.
 	Outcomes      *OutcomeOptions `protobuf:"bytes,4,opt,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -46,7 +46,8 @@ type Tally struct {
 	Lateness *Latency `protobuf:"bytes,9,opt,name=lateness,proto3" json:"lateness,omitempty"`
 	// Sent to first byte, of responses only.
 	FirstByteTime *Latency `protobuf:"bytes,10,opt,name=first_byte_time,json=firstByteTime,proto3" json:"first_byte_time,omitempty"`
-	// Outcomes that are in the tally and in no batch: slots not sent that there was no time to list when the call ended.
+	// Outcomes that are in the tally and in no batch: all with DETAIL_TALLY_ONLY, those that the stream was too slow for with
+	// SLOW_STREAM_FOLD, and slots not sent that there was no time to list when the call ended.
 	FoldedCount int64 `protobuf:"varint,11,opt,name=folded_count,json=foldedCount,proto3" json:"folded_count,omitempty"`
 	// Outcomes that are in the tally and in a batch.
 	RecordsCount int64 `protobuf:"varint,12,opt,name=records_count,json=recordsCount,proto3" json:"records_count,omitempty"`

@@ -136,10 +136,12 @@ type TLSOptions struct {
 	KeyPEM             Secret // of CertPEM; "" without it, and in the plan of a run that somebody looks at
 }
 
-// OutcomeOptions say what an outcome carries beside its figures.
+// OutcomeOptions say which outcomes come back, and what each carries beside its figures.
 type OutcomeOptions struct {
-	BodyBytes int      // bytes of a response's body to return; 0 is no body
-	Headers   []string // canonical names; "*" is all
+	Detail     Detail
+	BodyBytes  int      // bytes of a response's body to return; 0 is no body
+	Headers    []string // canonical names; "*" is all
+	SlowStream SlowStream
 }
 
 // LongestTimeout is the greatest timeout of the plan's requests.

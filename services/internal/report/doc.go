@@ -65,7 +65,7 @@
 //	http                    {timeout, dialTimeout, tlsTimeout, firstByteTimeout, maxRedirects,
 //	                        tls: {insecureSkipVerify, serverName, caPem, certPem}, slotHeader, requestsPerConnection,
 //	                        engine: HTTP1 | STD}
-//	outcomes                {body: {maxBytes}, headers: ["…"]}
+//	outcomes                {detail: EVERY | TALLY_ONLY, body: {maxBytes}, headers: ["…"], slowStream: WAIT | FOLD}
 //
 // The userinfo of a URL, and the values of Authorization, Proxy-Authorization, Cookie and X-Api-Key, read "[redacted]".
 //

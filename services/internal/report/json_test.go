@@ -416,13 +416,13 @@ func TestPlanJSON(t *testing.T) {
 					RequestsPerConnection: 6, Engine: plan.EngineStd,
 					TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "s", CAPEM: "c", CertPEM: "cert", KeyPEM: "canary"},
 				},
-				Outcomes: plan.OutcomeOptions{BodyBytes: 65_536, Headers: []string{"Date"}},
+				Outcomes: plan.OutcomeOptions{Detail: plan.DetailEvery, BodyBytes: 65_536, Headers: []string{"Date"}, SlowStream: plan.SlowStreamWait},
 			},
 			`{"requests":[{"url":"https://[redacted]@b/x?a=1&b=<2>","method":"POST","headers":[{"name":"authorization","value":"[redacted]"},` +
 				`{"name":"Accept","value":"*/*"}],"body":{"text":"täxt\n"},"weight":3,"timeout":1,"group":"g"},` +
 				`{"url":"http://a/","method":"PUT","headers":[],"body":{"data":"/wA="},"weight":1,"timeout":1}],"load":{},` +
 				`"http":{"timeout":0.000000001,"dialTimeout":0.000000002,"tlsTimeout":0.000000003,"firstByteTimeout":0.000000004,"maxRedirects":5,` +
-				`"tls":{"insecureSkipVerify":true,"serverName":"s","caPem":"c","certPem":"cert"},"slotHeader":true,"requestsPerConnection":6,"engine":"STD"},"outcomes":{"body":{"maxBytes":65536},"headers":["Date"]}}`,
+				`"tls":{"insecureSkipVerify":true,"serverName":"s","caPem":"c","certPem":"cert"},"slotHeader":true,"requestsPerConnection":6,"engine":"STD"},"outcomes":{"detail":"EVERY","body":{"maxBytes":65536},"headers":["Date"],"slowStream":"WAIT"}}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -122,6 +122,9 @@ func CallText(w io.Writer, s *tally.Snapshot, elapsed time.Duration) error {
 			parts = append(parts, number(rest.n)+rest.what)
 		}
 	}
+	if s.Folded > 0 {
+		parts = append(parts, number(s.Folded)+" of them folded: counted, but not listed")
+	}
 	_, err := io.WriteString(w, strings.Join(parts, ", ")+"\n")
 	return err
 }

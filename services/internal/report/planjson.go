@@ -87,8 +87,10 @@ type (
 	}
 
 	outcomesDocument struct {
-		Body    *bodyOptionsDocument `json:"body,omitempty"`
-		Headers []string             `json:"headers"`
+		Detail     string               `json:"detail,omitempty"`
+		Body       *bodyOptionsDocument `json:"body,omitempty"`
+		Headers    []string             `json:"headers"`
+		SlowStream string               `json:"slowStream,omitempty"`
 	}
 
 	bodyOptionsDocument struct {
@@ -115,7 +117,11 @@ func planOf(p *plan.Plan) *planDocument {
 			RequestsPerConnection: p.HTTP.RequestsPerConnection,
 			Engine:                option(p.HTTP.Engine),
 		},
-		Outcomes: outcomesDocument{Headers: append([]string{}, p.Outcomes.Headers...)},
+		Outcomes: outcomesDocument{
+			Detail:     option(p.Outcomes.Detail),
+			Headers:    append([]string{}, p.Outcomes.Headers...),
+			SlowStream: option(p.Outcomes.SlowStream),
+		},
 	}
 	for i, r := range p.Requests {
 		d.Requests[i] = requestOf(r)

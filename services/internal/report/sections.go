@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
@@ -176,7 +177,8 @@ func quantile(l *tally.Latency, d time.Duration) string {
 // notes are what limits the report itself.
 func (p *page) notes() []string {
 	var lines []string
-	if n := p.tally.Folded; n > 0 {
+	asked := p.run.Plan != nil && p.run.Plan.Outcomes.Detail == plan.DetailTallyOnly
+	if n := p.tally.Folded; n > 0 && !asked {
 		lines = append(lines, p.note(count(n, "outcome")+plural(n, " was", " were")+" folded: counted, but not listed one by one.")...)
 	}
 	if d := p.tally.Stalled; d > 0 {

@@ -43,6 +43,14 @@ func (c *Cells) Cell(second int64) *Tally {
 	return t
 }
 
+// Merge adds all outcomes of o, which is of no use afterwards. Those of the seconds before first go to first.
+func (c *Cells) Merge(o *Cells, first int64) {
+	c.unsent.Merge(&o.unsent)
+	for second, cell := range o.cells {
+		c.Cell(max(second, first)).Merge(cell)
+	}
+}
+
 // SumInto adds all outcomes to t.
 func (c *Cells) SumInto(t *Tally) {
 	t.Merge(&c.unsent)

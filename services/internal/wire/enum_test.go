@@ -54,6 +54,14 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 			func(n int32) fmt.Stringer { return run.FailureClass(n) },
 			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent}),
 		},
+		{
+			"Detail", fanoutv1.Detail_name, "DETAIL_",
+			func(n int32) fmt.Stringer { return plan.Detail(n) }, numbers(plan.Details()),
+		},
+		{
+			"SlowStream", fanoutv1.SlowStream_name, "SLOW_STREAM_",
+			func(n int32) fmt.Stringer { return plan.SlowStream(n) }, numbers(plan.SlowStreams()),
+		},
 	} {
 		t.Run(tt.enum, func(t *testing.T) {
 			t.Parallel()

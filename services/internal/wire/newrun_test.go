@@ -15,6 +15,7 @@ import (
 func TestNewRun(t *testing.T) {
 	t.Parallel()
 	p, _ := ParsePlan(minimalPlan(), plan.DefaultCaps())
+	p.Outcomes.SlowStream = plan.SlowStreamFold // a run's default, and no call's
 	got, violations := ParseNewRun(&fanoutv1.CreateRunRequest{
 		RequestId: "nächtlich 1", Plan: minimalPlan(), Name: "a\nb", Labels: map[string]string{"k": ""},
 	}, plan.DefaultCaps())

@@ -92,6 +92,13 @@ func TestOutcomeOptionViolations(t *testing.T) {
 	headers := func(names ...string) func(*fanoutv1.Plan) {
 		return func(pb *fanoutv1.Plan) { pb.Outcomes = &fanoutv1.OutcomeOptions{Headers: names} }
 	}
+	tallyOnly := func(o *fanoutv1.OutcomeOptions) func(*fanoutv1.Plan) {
+		o.Detail = fanoutv1.Detail_DETAIL_TALLY_ONLY
+		return func(pb *fanoutv1.Plan) { pb.Outcomes = o }
+	}
+	option := func(o *fanoutv1.OutcomeOptions) func(*fanoutv1.Plan) {
+		return func(pb *fanoutv1.Plan) { pb.Outcomes = o }
+	}
 	hundred := strings.Fields(strings.Repeat("x ", 100))
 	for _, tt := range []planCase{
 		{"max_bytes below 0", body(-1), "plan.outcomes.body.max_bytes", "-1", "0 to 1048576"},
@@ -101,6 +108,11 @@ func TestOutcomeOptionViolations(t *testing.T) {
 		{"too many headers", headers(append(hundred, "y")...), "plan.outcomes.headers", "101 names", "cap of 100"},
 		{"empty header", headers("*", ""), "plan.outcomes.headers[1]", `""`, "header name"},
 		{"header with a colon", headers("a:"), "plan.outcomes.headers[0]", `"a:"`, "header name"},
+		{"tally only", tallyOnly(&fanoutv1.OutcomeOptions{SlowStream: fanoutv1.SlowStream_SLOW_STREAM_FOLD}), "", "", ""},
+		{"tally only with a body", tallyOnly(&fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{}}), "plan.outcomes.body", "DETAIL_TALLY_ONLY", "leave out one"},
+		{"tally only with headers", tallyOnly(&fanoutv1.OutcomeOptions{Headers: []string{"*"}}), "plan.outcomes.headers", "DETAIL_TALLY_ONLY", "leave out one"},
+		{"unknown detail", option(&fanoutv1.OutcomeOptions{Detail: 3}), "plan.outcomes.detail", "3 is none of Detail", "use DETAIL_EVERY or DETAIL_TALLY_ONLY"},
+		{"unknown slow_stream", option(&fanoutv1.OutcomeOptions{SlowStream: -1}), "plan.outcomes.slow_stream", "-1 is none of SlowStream", "use SLOW_STREAM_WAIT or SLOW_STREAM_FOLD"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

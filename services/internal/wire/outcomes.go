@@ -21,10 +21,22 @@ const (
 
 func (c *checker) outcomes(pb *fanoutv1.OutcomeOptions) plan.OutcomeOptions {
 	const at = "plan.outcomes"
-	return plan.OutcomeOptions{
-		BodyBytes: c.bodyBytes(at, pb.GetBody()),
-		Headers:   c.outcomeHeaders(at, pb.GetHeaders()),
+	o := plan.OutcomeOptions{
+		Detail:     oneOf(c, at, "detail", pb.GetDetail(), plan.Details()),
+		BodyBytes:  c.bodyBytes(at, pb.GetBody()),
+		Headers:    c.outcomeHeaders(at, pb.GetHeaders()),
+		SlowStream: oneOf(c, at, "slow_stream", pb.GetSlowStream(), plan.SlowStreams()),
 	}
+	if o.Detail == plan.DetailTallyOnly {
+		const why = "no outcome comes back with DETAIL_TALLY_ONLY that could carry %s; leave out one of them"
+		if pb.GetBody() != nil {
+			c.addf(at, "body", why, "a body")
+		}
+		if len(o.Headers) > 0 {
+			c.addf(at, "headers", why, "headers")
+		}
+	}
+	return o
 }
 
 func (c *checker) bodyBytes(at string, pb *fanoutv1.BodyOptions) int {

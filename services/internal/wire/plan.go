@@ -27,8 +27,8 @@ const (
 	defaultTLSTimeout  = 10 * time.Second
 )
 
-// ParsePlan is the plan that pb says, with every default filled in, or all that is wrong with it. Fields are named from
-// "plan" on. Names and order of request headers stay as they are given.
+// ParsePlan is the plan that pb says, with every default filled in, or all that is wrong with it. Only outcomes.slow_stream stays
+// absent if it is: its default is the call's and not the plan's. Fields are named from "plan" on. Names and order of request headers stay as they are given.
 //
 // What it accepts it accepts again from PlanProto, within the same caps: so a coordinator can pass on what it took in.
 func ParsePlan(pb *fanoutv1.Plan, caps plan.Caps) (*plan.Plan, []Violation) {
@@ -60,7 +60,7 @@ func (c *checker) plan(pb *fanoutv1.Plan) *plan.Plan {
 	if c.found != nil {
 		return nil
 	}
-	fill(p)
+	c.fill(p)
 	c.filledSize(size, p)
 	return p
 }
@@ -84,12 +84,14 @@ func (c *checker) filledSize(size int64, p *plan.Plan) {
 }
 
 // fill gives a checked plan its defaults.
-func fill(p *plan.Plan) {
+func (c *checker) fill(p *plan.Plan) {
 	h := &p.HTTP
 	orDefault(&h.Timeout, defaultTimeout)
 	orDefault(&h.DialTimeout, defaultDialTimeout)
 	orDefault(&h.TLSTimeout, defaultTLSTimeout)
 	orDefault(&h.Engine, plan.EngineHTTP1)
+	orDefault(&p.Outcomes.Detail, plan.DetailEvery)
+	orDefault(&p.Outcomes.SlowStream, c.slow)
 	for i := range p.Requests {
 		r := &p.Requests[i]
 		orDefault(&r.Method, "GET")

@@ -25,6 +25,7 @@ func TestAbsentFields(t *testing.T) {
 		HTTP: plan.HTTPOptions{
 			Timeout: 30 * time.Second, DialTimeout: 10 * time.Second, TLSTimeout: 10 * time.Second, Engine: plan.EngineHTTP1,
 		},
+		Outcomes: plan.OutcomeOptions{Detail: plan.DetailEvery},
 	}
 	closed := &fanoutv1.Load_ClosedLoop{ClosedLoop: &fanoutv1.ClosedLoop{Concurrency: 3}}
 	open := func(stage *fanoutv1.Stage) *fanoutv1.Load_OpenLoop {
@@ -161,7 +162,10 @@ func TestEveryFieldIsKept(t *testing.T) {
 
 			RequestsPerConnection: 7, Engine: fanoutv1.Engine_ENGINE_STD,
 		},
-		Outcomes: &fanoutv1.OutcomeOptions{Body: &fanoutv1.BodyOptions{MaxBytes: 1 << 20}, Headers: []string{"etag", "*", "X-REQUEST-id"}},
+		Outcomes: &fanoutv1.OutcomeOptions{
+			Detail: fanoutv1.Detail_DETAIL_EVERY, Body: &fanoutv1.BodyOptions{MaxBytes: 1 << 20}, Headers: []string{"etag", "*", "X-REQUEST-id"},
+			SlowStream: fanoutv1.SlowStream_SLOW_STREAM_WAIT,
+		},
 	}
 	grace, seven := time.Minute, 7.0
 	want := &plan.Plan{
@@ -188,7 +192,9 @@ func TestEveryFieldIsKept(t *testing.T) {
 
 			RequestsPerConnection: 7, Engine: plan.EngineStd,
 		},
-		Outcomes: plan.OutcomeOptions{BodyBytes: 1 << 20, Headers: []string{"Etag", "*", "X-Request-Id"}},
+		Outcomes: plan.OutcomeOptions{
+			Detail: plan.DetailEvery, BodyBytes: 1 << 20, Headers: []string{"Etag", "*", "X-Request-Id"}, SlowStream: plan.SlowStreamWait,
+		},
 	}
 	got, violations := ParsePlan(pb, plan.DefaultCaps())
 	if diff := cmp.Diff(want, got); diff != "" || violations != nil {

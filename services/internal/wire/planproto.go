@@ -115,10 +115,12 @@ func httpProto(h plan.HTTPOptions) *fanoutv1.HttpOptions {
 }
 
 func outcomeOptionsProto(o plan.OutcomeOptions) *fanoutv1.OutcomeOptions {
-	if o.BodyBytes == 0 && len(o.Headers) == 0 {
+	if o.Detail == 0 && o.BodyBytes == 0 && len(o.Headers) == 0 && o.SlowStream == 0 {
 		return nil
 	}
-	pb := &fanoutv1.OutcomeOptions{Headers: o.Headers}
+	pb := &fanoutv1.OutcomeOptions{
+		Detail: fanoutv1.Detail(o.Detail), Headers: o.Headers, SlowStream: fanoutv1.SlowStream(o.SlowStream),
+	}
 	if o.BodyBytes != 0 {
 		pb.Body = &fanoutv1.BodyOptions{MaxBytes: clamp32(o.BodyBytes)}
 	}

@@ -32,6 +32,11 @@ func drawPlan(t *rapid.T) *plan.Plan {
 	for range rapid.IntRange(1, 4).Draw(t, "requests") {
 		p.Requests = append(p.Requests, drawRequest(t))
 	}
+	p.Outcomes.Detail = rapid.SampledFrom(plan.Details()).Draw(t, "detail")
+	p.Outcomes.SlowStream = rapid.SampledFrom(append(plan.SlowStreams(), 0)).Draw(t, "slow_stream")
+	if p.Outcomes.Detail == plan.DetailTallyOnly {
+		return p
+	}
 	if !oneIn(t, 3, "no body") {
 		p.Outcomes.BodyBytes = rapid.IntRange(1, 1<<20).Draw(t, "max_bytes")
 	}

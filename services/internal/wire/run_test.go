@@ -145,6 +145,7 @@ func TestPlanOfARunBeyondOurCaps(t *testing.T) {
 		Requests: []plan.Request{{URL: "http://x/", Method: "GET", Weight: 1, Timeout: 100 * time.Hour, Body: make([]byte, 5<<20)}},
 		Load:     plan.Load{Grace: &grace, OpenLoop: &plan.OpenLoop{Stages: []plan.Stage{{Rate: 1e9, Duration: 1000 * time.Hour}}}},
 		HTTP:     plan.HTTPOptions{Timeout: 1, DialTimeout: 1, TLSTimeout: 1, Engine: plan.EngineHTTP1},
+		Outcomes: plan.OutcomeOptions{Detail: plan.DetailEvery},
 	}
 	got := Run(RunProto(&run.Run{Plan: p}, true)).Plan
 	if diff := cmp.Diff(p, got, cmp.Comparer(bytes.Equal)); diff != "" { // byte by byte takes seconds

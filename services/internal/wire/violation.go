@@ -33,7 +33,8 @@ const (
 // something is.
 type checker struct {
 	caps  plan.Caps
-	shown bool // the plan is one as a run shows it: without its key
+	shown bool            // the plan is one as a run shows it: without its key
+	slow  plan.SlowStream // default of the plan
 	found []Violation
 	bytes int
 	more  int    // violations beyond maxViolationBytes

@@ -49,12 +49,10 @@ type message struct {
 }
 
 // stream is the messages of a worker that sends these rows in batches of any size with tallies anywhere between, and drops
-// no second.
-func stream(t *rapid.T, rows []outcome.Outcome) []message {
-	var (
-		messages []message
-		sum      tally.Tally
-	)
+// no second. Any of them it folds: they are in no batch, but in the next tally.
+func stream(t *rapid.T, rows []outcome.Outcome) (messages []message, folded int64) {
+	var sum tally.Tally
+	folds := rapid.SampledFrom([]int{0, 1, 2, 3}).Draw(t, "folds of three") // none, some, or all
 	cells := map[int64]*tally.Tally{0: new(tally.Tally)}
 	checkpoint := func(final bool) {
 		settled := sum.Counts.Settled()
@@ -74,10 +72,16 @@ func stream(t *rapid.T, rows []outcome.Outcome) []message {
 	}
 	for rest := rows; len(rest) > 0; {
 		n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+		var batch []outcome.Outcome
 		for i := range rest[:n] {
 			o := &rest[i]
 			sum.Add(o, groups[o.Request])
-			sum.Records++
+			if rapid.IntRange(1, 3).Draw(t, "fold") <= folds {
+				sum.Folded++
+			} else {
+				sum.Records++
+				batch = append(batch, *o)
+			}
 			if o.NotSent == outcome.Sent {
 				if cells[o.Second()] == nil {
 					cells[o.Second()] = new(tally.Tally)
@@ -85,7 +89,9 @@ func stream(t *rapid.T, rows []outcome.Outcome) []message {
 				cells[o.Second()].Add(o, "")
 			}
 		}
-		messages = append(messages, message{rows: rest[:n]})
+		if len(batch) > 0 {
+			messages = append(messages, message{rows: batch})
+		}
 		rest = rest[n:]
 		if rapid.Bool().Draw(t, "checkpoint") {
 			checkpoint(false)
@@ -95,7 +101,7 @@ func stream(t *rapid.T, rows []outcome.Outcome) []message {
 	for i := range messages {
 		messages[i].sequence = int64(i + 1)
 	}
-	return messages
+	return messages, sum.Folded
 }
 
 func (m message) to(a *Account) {
@@ -111,8 +117,8 @@ func (m message) to(a *Account) {
 
 var ignoreStall = cmpopts.EquateEmpty()
 
-// Whatever the cutting into messages and however often each is repeated, the account is that of the rows, and at every
-// moment it is closed and has gone forward.
+// Whatever the cutting into messages, whatever is folded and however often each message is repeated, the account is that of the
+// rows, and at every moment it is closed and has gone forward.
 func TestAccountIsThatOfItsOutcomes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -121,10 +127,10 @@ func TestAccountIsThatOfItsOutcomes(t *testing.T) {
 		for i := range rows {
 			want.Add(&rows[i], groups[rows[i].Request])
 		}
-		want.Records, want.Counts.Planned = int64(len(rows)), int64(len(rows))
+		messages, folded := stream(t, rows)
+		want.Folded, want.Records, want.Counts.Planned = folded, int64(len(rows))-folded, int64(len(rows))
 		a := New(int64(len(rows)), groups)
 		last := tally.Counts{}
-		messages := stream(t, rows)
 		for i, m := range messages {
 			m.to(a)
 			for range rapid.IntRange(0, 2).Draw(t, "repeats") {
@@ -161,7 +167,7 @@ func TestLostShard(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawOutcomes(t)
-		messages := stream(t, rows)
+		messages, _ := stream(t, rows)
 		a := New(int64(len(rows)), groups)
 		for _, m := range messages[:rapid.IntRange(0, len(messages)-1).Draw(t, "received")] {
 			m.to(a)
@@ -231,6 +237,13 @@ func TestFaultsAreNamed(t *testing.T) {
 		}},
 		{"another status", func(s *tally.Tally) { s.ByStatus[200] = 2 }},
 		{"outcomes in no batch", func(s *tally.Tally) { s.Folded = 1 }},
+		{"a folded outcome that is not there", func(s *tally.Tally) { s.Folded, s.Records = 1, 0 }},
+		{"a folded outcome in the place of one that was received", func(s *tally.Tally) {
+			s.Add(&outcome.Outcome{Error: outcome.Other}, "")
+			*s = tally.Tally{Counts: s.Counts, Errors: s.Errors, Lateness: s.Lateness, Folded: 2}
+			s.Counts.Planned, s.Counts.Pending, s.Counts.Responses, s.Counts.Errors = 2, 0, 0, 2
+			s.Errors[outcome.Other].Count = 2
+		}},
 		{"an error that was none", func(s *tally.Tally) {
 			*s = tally.Tally{}
 			s.Add(&outcome.Outcome{Error: outcome.Other}, "")

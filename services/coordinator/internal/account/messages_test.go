@@ -74,7 +74,8 @@ func TestCuttingDoesNotMatter(t *testing.T) {
 		var ends [2]*tally.Snapshot
 		for i := range ends {
 			a := New(int64(len(rows)), groups)
-			for _, m := range stream(t, rows) {
+			messages, _ := stream(t, rows)
+			for _, m := range messages {
 				m.to(a)
 				if i == 1 {
 					m.to(a)
@@ -84,6 +85,10 @@ func TestCuttingDoesNotMatter(t *testing.T) {
 				t.Fatalf("Fault = %q, want none", a.Fault)
 			}
 			ends[i] = a.Current().Snapshot(true)
+			if n := ends[i].Records + ends[i].Folded; n != int64(len(rows)) {
+				t.Fatalf("%d outcomes in batches and %d folded, want %d together", ends[i].Records, ends[i].Folded, len(rows))
+			}
+			ends[i].Records, ends[i].Folded = 0, 0 // how they came is how they were cut
 		}
 		if diff := cmp.Diff(ends[0], ends[1], cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("Current() of two cuttings (-one +other):\n%s", diff)

@@ -33,7 +33,7 @@ type Batcher struct {
 	queue    *Queue
 	progress Progress
 	start    time.Time // the run's
-	groups   []string  // by request
+	options  Options   // of the queue
 	send     func(*fanoutv1.FanOutResponse) error
 
 	sequence int64
@@ -43,9 +43,9 @@ type Batcher struct {
 	spare    []outcome.Outcome // what the queue fills next
 }
 
-// New makes the batcher of a call whose run starts at start and whose requests are in these groups. send writes one message.
-func New(queue *Queue, progress Progress, start time.Time, groups []string, send func(*fanoutv1.FanOutResponse) error) *Batcher {
-	return &Batcher{queue: queue, progress: progress, start: start, groups: groups, send: send}
+// New makes the batcher of a call whose run starts at start. send writes one message.
+func New(queue *Queue, progress Progress, start time.Time, send func(*fanoutv1.FanOutResponse) error) *Batcher {
+	return &Batcher{queue: queue, progress: progress, start: start, options: queue.options, send: send}
 }
 
 // Started sends the first message.
@@ -56,14 +56,22 @@ func (b *Batcher) Started(started *fanoutv1.FanOutStarted) error {
 // Run brings outcomes to the stream until done is closed and the queue is empty: after a quiet spell at once, then after a
 // pause at most, then all that is queued; and a tally at every checkpoint. From hurry on it does not pause. It fails when
 // the stream does.
+//
+// Without rows there is only the tally, which waits for its time; the queue is emptied when it has filled up a little.
 func (b *Batcher) Run(done, hurry <-chan struct{}) error {
+	ready := b.queue.ready
+	if b.options.TallyOnly {
+		ready = b.queue.bulk
+	}
 	checkpoint := time.NewTicker(checkpointInterval)
 	defer checkpoint.Stop()
 	for {
 		var err error
 		select {
-		case <-b.queue.ready:
-			b.await(done, hurry)
+		case <-ready:
+			if !b.options.TallyOnly {
+				b.await(done, hurry)
+			}
 			err = b.flush()
 		case <-checkpoint.C:
 			err = b.checkpoint()
@@ -96,6 +104,10 @@ func (b *Batcher) await(done, hurry <-chan struct{}) {
 func (b *Batcher) flush() error {
 	b.book.observe(time.Since(b.start), b.queue.isWaitedFor())
 	rows := b.queue.take(b.spare)
+	if b.options.Fold {
+		folded := b.queue.takeFolded()
+		b.book.fold(&folded)
+	}
 	err := b.batch(rows)
 	clear(rows)
 	b.spare = rows
@@ -103,16 +115,21 @@ func (b *Batcher) flush() error {
 }
 
 // batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent. A message has at most
-// bulkBytes, or one row.
+// bulkBytes, or one row. Without rows the tally is all.
 func (b *Batcher) batch(rows []outcome.Outcome) error {
 	for i := range rows {
 		o := &rows[i]
+		if b.options.TallyOnly {
+			b.book.add(o, b.options.Groups[o.Request])
+			b.book.over.Folded++
+			continue
+		}
 		if b.rows.Len() > 0 && b.rows.Size()+size(o) > bulkBytes {
 			if err := b.sendRows(); err != nil {
 				return err
 			}
 		}
-		b.book.add(o, b.groups[o.Request])
+		b.book.add(o, b.options.Groups[o.Request])
 		b.book.over.Records++
 		b.rows.Append(o)
 	}
@@ -148,8 +165,8 @@ func (b *Batcher) Late(slots *schedule.Schedule, grants schedule.Grants, from, t
 	return b.notSent(slots, grants, from, to, outcome.NotSentLate, until)
 }
 
-// Rest accounts for the slots that nobody claimed: each gets its row as long as there is time, the others are folded into
-// the tally.
+// Rest accounts for the slots that nobody claimed: each gets its row, if outcomes have rows, as long as there is time; the others
+// are folded into the tally.
 func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason outcome.Reason, until time.Time) error {
 	granted, claimed := b.progress.Position()
 	if granted == schedule.Unbounded {
@@ -159,6 +176,9 @@ func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason 
 }
 
 func (b *Batcher) notSent(slots *schedule.Schedule, grants schedule.Grants, from, to int64, reason outcome.Reason, until time.Time) error {
+	if b.options.TallyOnly {
+		until = time.Time{}
+	}
 	rows := make([]outcome.Outcome, 0, min(to-from, bulkRows))
 	for from < to && time.Now().Before(until) {
 		rows = rows[:0]

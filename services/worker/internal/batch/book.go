@@ -31,6 +31,12 @@ func (b *book) add(o *outcome.Outcome, group string) {
 	b.cells.Add(o, group, max(o.Second(), b.first))
 }
 
+// fold adds outcomes that are in no batch.
+func (b *book) fold(f *folded) {
+	b.cells.Merge(&f.cells, b.first)
+	b.over.Folded += f.count
+}
+
 // total is all outcomes. It is the caller's own.
 func (b *book) total() *tally.Tally {
 	t := b.over.Clone()

@@ -103,18 +103,23 @@ type line struct {
 // newLine makes the line of a call with so many slots, whose run starts at this moment and whose requests are in these
 // groups. Nothing runs yet.
 func newLine(slots int64, start time.Time, groups ...string) *line {
+	if len(groups) == 0 {
+		groups = []string{""}
+	}
+	return newLineWith(Options{Groups: groups}, slots, start)
+}
+
+// newLineWith is newLine with all options.
+func newLineWith(options Options, slots int64, start time.Time) *line {
 	l := &line{
 		position: &position{granted: slots},
 		stream:   &stream{made: time.Now()},
-		queue:    NewQueue(),
+		queue:    NewQueue(options),
 		done:     make(chan struct{}),
 		hurry:    make(chan struct{}),
 		ended:    make(chan error, 1),
 	}
-	if len(groups) == 0 {
-		groups = []string{""}
-	}
-	l.batcher = New(l.queue, l.position, start, groups, l.send)
+	l.batcher = New(l.queue, l.position, start, l.send)
 	return l
 }
 

@@ -10,21 +10,31 @@ import (
 )
 
 const (
-	// maxQueued bounds the memory of outcomes that wait for the stream. When it is reached the senders wait.
+	// maxQueued bounds the memory of outcomes that wait for the stream. When it is reached the senders wait, or fold.
 	maxQueued = 64 << 20
 	// outcomeSize is what an outcome takes without what it points to.
 	outcomeSize = 224
 )
 
+// Options are what becomes of a call's outcomes.
+type Options struct {
+	Groups    []string // by request
+	TallyOnly bool     // no outcome is listed
+	Fold      bool     // outcomes for which there is no room are not listed; otherwise senders wait for room
+}
+
 // Queue is the outcomes of a call that are not yet on the stream. It is safe for concurrent use.
 type Queue struct {
-	ready chan struct{} // capacity 1: something is queued
-	bulk  chan struct{} // capacity 1: enough is queued to send at once
+	options Options
+	bound   int           // on bytes
+	ready   chan struct{} // capacity 1: something is queued
+	bulk    chan struct{} // capacity 1: enough is queued to send at once
 
 	mu      sync.Mutex
 	room    sync.Cond // on mu: the queue was emptied or closed
 	rows    []outcome.Outcome
 	bytes   int
+	folded  folded
 	closed  bool // what is put is dropped
 	waiting int
 	since   time.Time     // since when somebody waits
@@ -32,17 +42,21 @@ type Queue struct {
 }
 
 // NewQueue makes an empty queue.
-func NewQueue() *Queue {
-	q := &Queue{ready: make(chan struct{}, 1), bulk: make(chan struct{}, 1)}
+func NewQueue(options Options) *Queue {
+	q := &Queue{options: options, bound: maxQueued, ready: make(chan struct{}, 1), bulk: make(chan struct{}, 1)}
 	q.room.L = &q.mu
 	return q
 }
 
-// Put queues a copy of an outcome. It waits while the queue is full, until Discard.
+// Put queues a copy of an outcome. While the queue is full it folds the outcome, or waits, until Discard.
 func (q *Queue) Put(o *outcome.Outcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.bytes >= maxQueued && !q.closed {
+	if q.options.Fold && q.bytes >= q.bound && !q.closed {
+		q.folded.add(o, q.options.Groups[o.Request])
+		return
+	}
+	for q.bytes >= q.bound && !q.closed {
 		q.wait()
 	}
 	if q.closed {
@@ -85,6 +99,15 @@ func (q *Queue) take(spare []outcome.Outcome) []outcome.Outcome {
 	return rows
 }
 
+// takeFolded is what was folded since it was called last.
+func (q *Queue) takeFolded() folded {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.folded
+	q.folded = folded{}
+	return taken
+}
+
 // isWaitedFor reports whether a sender waits with an outcome of the past.
 func (q *Queue) isWaitedFor() bool {
 	q.mu.Lock()
@@ -106,7 +129,7 @@ func (q *Queue) Stalled() time.Duration {
 func (q *Queue) Discard() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.rows, q.bytes, q.closed = nil, 0, true
+	q.rows, q.bytes, q.closed, q.folded = nil, 0, true, folded{}
 	q.room.Broadcast()
 }
 

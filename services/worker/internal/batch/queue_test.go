@@ -60,7 +60,7 @@ func wantStalled(t *testing.T, q *Queue, want time.Duration) {
 func TestQueueBlocksAtItsBound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue()
+		q := NewQueue(Options{})
 		n := fill(q, large())
 		if n < 60 || n > 64 {
 			t.Errorf("outcomes of 1 MiB in the queue = %d, want about 64", n)
@@ -94,7 +94,7 @@ func TestQueueBlocksAtItsBound(t *testing.T) {
 func TestQueueFillsUpAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, o := NewQueue(), large()
+		q, o := NewQueue(Options{}), large()
 		n := fill(q, o)
 		var senders sync.WaitGroup
 		for range n + 5 {
@@ -121,7 +121,7 @@ func TestQueueFillsUpAgain(t *testing.T) {
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, o := NewQueue(), large()
+		q, o := NewQueue(Options{}), large()
 		fill(q, o)
 		var put atomic.Int64
 		senders := waiters(3, q, &put)
