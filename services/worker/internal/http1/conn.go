@@ -89,6 +89,13 @@ func (c *conn) close() {
 	_ = c.net.Close()
 }
 
+// abort closes a connection on which something has failed. Package tls would say farewell, and wait five seconds where the
+// target does not read.
+func (c *conn) abort() {
+	c.line.unwatch()
+	_ = c.line.Close()
+}
+
 // isAlive reports whether the connection can carry a request now (from epoch), for all that is known: it has not ended, and
 // nothing came that nobody asked for.
 func (c *conn) isAlive(now time.Duration) bool {

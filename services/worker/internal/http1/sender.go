@@ -28,7 +28,7 @@ func (s *Sender) Close() {
 	switch {
 	case s.held == nil:
 	case s.busy:
-		s.drop()
+		s.abort()
 	default:
 		s.client.idle.put(s.held)
 		s.held = nil
@@ -40,10 +40,15 @@ func (s *Sender) drop() {
 	s.held = nil
 }
 
+func (s *Sender) abort() {
+	s.held.abort()
+	s.held = nil
+}
+
 // Send implements engine.Sender.
 func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
 	if s.busy && s.held != nil {
-		s.drop()
+		s.abort()
 	}
 	s.busy = true
 	sent := o.Due + o.Lateness
@@ -90,7 +95,7 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 	out, head := s.encode(r)
 	next, reusable, err := x.carry(r, out, head)
 	if err != nil {
-		s.drop()
+		s.abort()
 		return nil, &errclass.Failure{Err: err, Phase: x.phase, Reused: reused, Chunked: x.head.chunked, HeadFull: x.full}
 	}
 	if !reusable || s.isSpent() {

@@ -143,7 +143,7 @@ func (x *exchange) settle(err error) (written int, reusable bool, counts error) 
 		patience = 0
 	}
 	if !w.ends(patience) {
-		_ = x.conn.net.Close() // or the target would have to read on before anyone can go on
+		_ = x.conn.line.Close() // or the target would have to read on before anyone can go on
 		<-w.done
 	}
 	if err != nil && x.phase == errclass.Write {
