@@ -1,6 +1,7 @@
-// Package bench measures the two ends of the stream over real gRPC on loopback: how much a worker sends, and how much a
+// Benchmarks of the two ends of the stream over real gRPC on loopback, in one process: how much a worker sends, and how much a
 // coordinator takes in. README.md has the method and the results.
-package bench
+
+package main
 
 import (
 	"context"
@@ -26,7 +27,7 @@ import (
 const batchRows = 500
 
 // serve serves on a loopback port until the benchmark's end.
-func serve(b *testing.B, register func(grpc.ServiceRegistrar)) string {
+func serve(b testing.TB, register func(grpc.ServiceRegistrar)) string {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +40,7 @@ func serve(b *testing.B, register func(grpc.ServiceRegistrar)) string {
 	return l.Addr().String()
 }
 
-func connect(b *testing.B, address string) *grpcdial.Conn {
+func connect(b testing.TB, address string) *grpcdial.Conn {
 	b.Helper()
 	conn, err := grpcdial.New(address)
 	if err != nil {

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// part is one thing that is measured.
+type part struct {
+	name     string
+	title    string
+	goal     string // of the project, as it stands beside the result
+	onDemand bool   // it takes minutes: only by name, or with -all
+	run      func(context.Context, *lab) error
+}
+
+var parts = []part{
+	{
+		name: "cpu", title: "CPU per request",
+		goal: "worker ≤ 0.95 of wrk's with every outcome streamed, aim 0.85; embedded, whole process, ≤ 1.15",
+		run:  measureCPU,
+	},
+}
+
+func partNames() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// lab is what a part measures with, and where it writes down what it did and found. One goroutine uses it.
+type lab struct {
+	*bench
+	text     []string // paragraphs
+	tables   []*table
+	skipped  []string // peers, with the reason
+	commands []string // each once, as people would type it
+}
+
+// carryOut measures a part and returns its section, which says so if it failed.
+func (b *bench) carryOut(ctx context.Context, p part) (string, error) {
+	l := &lab{bench: b}
+	err := p.run(ctx, l)
+	if err != nil {
+		l.say("**Failed:** %v", err)
+	}
+	return l.section(p), err
+}
+
+// say adds a paragraph.
+func (l *lab) say(format string, args ...any) { l.text = append(l.text, fmt.Sprintf(format, args...)) }
+
+// skip notes that a peer is not in the tables.
+func (l *lab) skip(name, why string) { l.skipped = append(l.skipped, name+" ("+why+")") }
+
+// table adds a table with these columns.
+func (l *lab) table(columns ...string) *table {
+	t := &table{columns: columns}
+	l.tables = append(l.tables, t)
+	return t
+}
+
+// ports are different in each run: which they are says nothing.
+var ports = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
+// ran notes a command. Paths of this run's temporary directory, and the binaries', are shortened.
+func (l *lab) ran(line string) {
+	names := []string{l.fanout, "fanout", l.self, "bench", l.dir, "$DIR"}
+	for _, p := range l.others {
+		if p.path != "" {
+			names = append(names, p.path, p.name)
+		}
+	}
+	line = ports.ReplaceAllString(strings.NewReplacer(names...).Replace(line), "127.0.0.1:PORT")
+	if !slices.Contains(l.commands, line) {
+		l.commands = append(l.commands, line)
+	}
+}
+
+// section is the part as Markdown.
+func (l *lab) section(p part) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "\n## %s (%s)\n\nGoal: %s.\n", p.title, p.name, p.goal)
+	for _, t := range l.tables {
+		s.WriteString("\n" + t.String())
+	}
+	for _, text := range l.text {
+		s.WriteString("\n" + text + "\n")
+	}
+	if len(l.skipped) > 0 {
+		fmt.Fprintf(&s, "\nSkipped: %s.\n", strings.Join(l.skipped, "; "))
+	}
+	if len(l.commands) > 0 {
+		fmt.Fprintf(&s, "\n```\n%s\n```\n", strings.Join(l.commands, "\n"))
+	}
+	return s.String()
+}
