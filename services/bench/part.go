@@ -23,6 +23,11 @@ var parts = []part{
 		goal: "worker ≤ 0.95 of wrk's with every outcome streamed, aim 0.85; embedded, whole process, ≤ 1.15",
 		run:  measureCPU,
 	},
+	{
+		name: "ingest", title: "What a coordinator takes in",
+		goal: "CPU per outcome ≤ 0.04 of wrk's CPU per request",
+		run:  measureIngest,
+	},
 }
 
 func partNames() []string {

@@ -13,7 +13,9 @@ import (
 type server func(ctx context.Context, args []string, l net.Listener) (log func(io.Writer) error, err error)
 
 // servers are the hidden subcommands.
-var servers = map[string]server{}
+var servers = map[string]server{
+	"serve-recorded": serveRecorded,
+}
 
 // serveUntilClosed runs a server on a loopback port that the system chooses, says where it listens, and ends it when standard
 // input closes or a signal comes: it does not outlive who started it.
