@@ -31,7 +31,7 @@ func testLab(t *testing.T) *lab {
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	unasked := []string{"cpu", "ingest"}
+	unasked := []string{"cpu", "ingest", "arrivals"}
 	tests := []struct {
 		name      string
 		args      []string

@@ -28,6 +28,11 @@ var parts = []part{
 		goal: "CPU per outcome ≤ 0.04 of wrk's CPU per request",
 		run:  measureIngest,
 	},
+	{
+		name: "arrivals", title: "Arrivals at the target",
+		goal: "off the grid by p50 ≤ 0.1 ms and p99 ≤ 0.3 ms, and less than half of vegeta's; dispersion at 5,000/s ≤ 0.5",
+		run:  measureArrivals,
+	},
 }
 
 func partNames() []string {
