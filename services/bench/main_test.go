@@ -31,7 +31,7 @@ func testLab(t *testing.T) *lab {
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	unasked := []string{"cpu", "ingest", "arrivals"}
+	unasked := []string{"cpu", "ingest", "arrivals", "memory", "accuracy", "stall"}
 	tests := []struct {
 		name      string
 		args      []string

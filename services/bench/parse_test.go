@@ -114,3 +114,23 @@ func TestPeerCommands(t *testing.T) {
 		}
 	}
 }
+
+func TestSlownessDelay(t *testing.T) {
+	t.Parallel()
+	stall := slowness{least: 5 * time.Millisecond, stall: time.Second, every: 10 * time.Second}
+	for since, want := range map[time.Duration]time.Duration{
+		0:                                5 * time.Millisecond,
+		8999 * time.Millisecond:          5 * time.Millisecond,
+		9 * time.Second:                  time.Second,
+		9250 * time.Millisecond:          750 * time.Millisecond,
+		9999 * time.Millisecond:          5 * time.Millisecond,
+		10 * time.Second:                 5 * time.Millisecond,
+		29*time.Second + time.Second/2:   time.Second / 2,
+		100*time.Second + 5*time.Second:  5 * time.Millisecond,
+		109*time.Second + time.Second/10: 900 * time.Millisecond,
+	} {
+		if got := stall.delay(since, nil); got != want {
+			t.Errorf("delay after %v = %v, want %v", since, got, want)
+		}
+	}
+}

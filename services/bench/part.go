@@ -33,6 +33,21 @@ var parts = []part{
 		goal: "off the grid by p50 ≤ 0.1 ms and p99 ≤ 0.3 ms, and less than half of vegeta's; dispersion at 5,000/s ≤ 0.5",
 		run:  measureArrivals,
 	},
+	{
+		name: "memory", title: "10,000 connections in flight in one worker",
+		goal: "≤ 150 MiB, no errors",
+		run:  measureMemory,
+	},
+	{
+		name: "accuracy", title: "Percentiles beside the target's own",
+		goal: "service time p50 and p99 within 3 % or 50 µs",
+		run:  measureAccuracy,
+	},
+	{
+		name: "stall", title: "A target that stalls 1 s every 10 s, at 1,000/s",
+		goal: "response time p99 ≥ 900 ms, arrivals on schedule",
+		run:  measureStall,
+	},
 }
 
 func partNames() []string {
