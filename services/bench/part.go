@@ -39,6 +39,11 @@ var parts = []part{
 		run:  measureMemory,
 	},
 	{
+		name: "long", title: "Many requests in one run", onDemand: true,
+		goal: "10,000,000 requests: less than 1 MiB per minute after the first, counts exact",
+		run:  measureLong,
+	},
+	{
 		name: "accuracy", title: "Percentiles beside the target's own",
 		goal: "service time p50 and p99 within 3 % or 50 µs",
 		run:  measureAccuracy,
