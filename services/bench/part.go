@@ -53,6 +53,11 @@ var parts = []part{
 		goal: "response time p99 ≥ 900 ms, arrivals on schedule",
 		run:  measureStall,
 	},
+	{
+		name: "call", title: "A direct call of fifty URLs beside an http.Client in the caller",
+		goal: "time and CPU ≤ 1.2 of the client's",
+		run:  measureCall,
+	},
 }
 
 func partNames() []string {

@@ -16,6 +16,7 @@ type server func(ctx context.Context, args []string, l net.Listener) (log func(i
 var servers = map[string]server{
 	"serve-recorded": serveRecorded,
 	"serve-slow":     serveSlow,
+	"serve-bodies":   serveBodies,
 }
 
 // serveUntilClosed runs a server on a loopback port that the system chooses, says where it listens, and ends it when standard
