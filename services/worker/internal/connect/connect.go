@@ -9,6 +9,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -50,8 +52,9 @@ type Connector struct {
 // a few hundred origins are rare.
 const resumable = 1024
 
-// New makes a connector. It fails when the plan was not checked by package wire.
-func New(options plan.HTTPOptions, dialer *egress.Dialer) (*Connector, error) {
+// New makes a connector for the plan. It fails when the plan was not checked by package wire.
+func New(p *plan.Plan, dialer *egress.Dialer) (*Connector, error) {
+	options := p.HTTP
 	c := &Connector{dialer: dialer, options: options, tls: &tls.Config{
 		InsecureSkipVerify: options.TLS.InsecureSkipVerify,
 		ServerName:         options.TLS.ServerName,
@@ -64,6 +67,11 @@ func New(options plan.HTTPOptions, dialer *egress.Dialer) (*Connector, error) {
 			return nil, errors.New("ca_pem holds no certificate")
 		}
 	}
+	if options.TLS.CAPEM == "" && !options.TLS.InsecureSkipVerify && slices.ContainsFunc(p.Requests, isSecure) {
+		// Read once in a process, when they are needed first: by then connections may have taken every file descriptor, and
+		// each certificate would be one of an unknown authority from then on.
+		_, _ = x509.SystemCertPool() // without roots no certificate is trusted, which is how the slots end
+	}
 	if cert := options.TLS.CertPEM; cert != "" {
 		pair, err := tls.X509KeyPair([]byte(cert), []byte(options.TLS.KeyPEM))
 		if err != nil { // which is not wrapped: it may quote the PEM
@@ -73,6 +81,11 @@ func New(options plan.HTTPOptions, dialer *egress.Dialer) (*Connector, error) {
 		c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return c, nil
+}
+
+func isSecure(r plan.Request) bool {
+	scheme, _, _ := strings.Cut(r.URL, ":")
+	return strings.EqualFold(scheme, "https")
 }
 
 // Wrap goes between TCP and TLS.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
@@ -91,6 +92,8 @@ func local(err error, phase Phase) outcome.Class {
 	if phase != Connect {
 		return outcome.NoError
 	}
+	var dns *net.DNSError
+	lookingUp := errors.As(err, &dns)
 	for _, l := range []struct {
 		errno syscall.Errno
 		class outcome.Class
@@ -104,7 +107,8 @@ func local(err error, phase Phase) outcome.Class {
 		{syscall.EPERM, outcome.LocalDenied},
 		{syscall.EACCES, outcome.LocalDenied},
 	} {
-		if errors.Is(err, l.errno) {
+		// Go's resolver keeps only the text of what kept it from asking a name server.
+		if errors.Is(err, l.errno) || lookingUp && strings.HasSuffix(dns.Err, ": "+l.errno.Error()) {
 			return l.class
 		}
 	}

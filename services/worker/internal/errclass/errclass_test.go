@@ -61,6 +61,9 @@ func TestClass(t *testing.T) {
 		{"ENOMEM", Failure{Err: system("socket", syscall.ENOMEM)}, outcome.LocalMemory},
 		{"EPERM", Failure{Err: system("connect", syscall.EPERM)}, outcome.LocalDenied},
 		{"EACCES", Failure{Err: system("connect", syscall.EACCES)}, outcome.LocalDenied},
+		{"EMFILE of a look-up", Failure{Err: lookup("dial udp 127.0.0.1:53: socket: " + syscall.EMFILE.Error())}, outcome.LocalFiles},
+		{"EPERM of a look-up", Failure{Err: lookup("write udp 127.0.0.1:1->127.0.0.1:53: write: " + syscall.EPERM.Error())}, outcome.LocalDenied},
+		{"a look-up that failed otherwise", Failure{Err: lookup("server misbehaving")}, outcome.DNSOther},
 		{"EPERM of an open connection", Failure{Err: system("write", syscall.EPERM), Phase: Write}, outcome.Other},
 
 		{"no such name", Failure{Err: &net.DNSError{IsNotFound: true}}, outcome.DNSNotFound},
@@ -121,6 +124,11 @@ func TestClass(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lookup is an error of Go's resolver, which has the text of its cause and not the cause.
+func lookup(text string) error {
+	return &net.DNSError{Err: text, Name: "h.example", Server: "127.0.0.1:53", IsTemporary: true}
 }
 
 func verification(err error) error {

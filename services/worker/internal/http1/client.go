@@ -58,7 +58,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		buffers: sync.Pool{New: func() any { b := make([]byte, bodyBuffer); return &b }},
 	}
 	var err error
-	if c.connector, err = connect.New(p.HTTP, config.Dialer); err != nil {
+	if c.connector, err = connect.New(p, config.Dialer); err != nil {
 		return nil, err
 	}
 	for i := range p.Requests {
