@@ -106,7 +106,7 @@ func connector(t *testing.T, options plan.HTTPOptions, dialer *egress.Dialer) *C
 	if options.DialTimeout == 0 {
 		options.DialTimeout, options.TLSTimeout = 5*time.Second, 5*time.Second
 	}
-	c, err := New(options, dialer)
+	c, err := New(&plan.Plan{HTTP: options}, dialer)
 	if err != nil {
 		t.Fatal(err)
 	}
