@@ -252,7 +252,7 @@ func TestWrapIsBelowTLS(t *testing.T) {
 
 func TestAuthoritiesThatAreNone(t *testing.T) {
 	t.Parallel()
-	if _, err := New(plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: "none"}}, toLoopback()); err == nil {
+	if _, err := New(&plan.Plan{HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: "none"}}}, toLoopback()); err == nil {
 		t.Error("New() took an authority that is none")
 	}
 }

@@ -142,9 +142,10 @@ func (x *exchange) settle(err error) (written int, reusable bool, counts error) 
 	if err != nil {
 		patience = 0
 	}
-	if !w.ends(patience) {
+	inTime := w.ends(patience)
+	if !inTime {
 		_ = x.conn.line.Close() // or the target would have to read on before anyone can go on
-		<-w.done
+		<-w.done                // perhaps without an error, in this very moment
 	}
 	if err != nil && x.phase == errclass.Write {
 		switch {
@@ -154,7 +155,7 @@ func (x *exchange) settle(err error) (written int, reusable bool, counts error) 
 			err = w.err // a reset is told once, to the one of the two that meets it first
 		}
 	}
-	return w.written, w.err == nil, err
+	return w.written, inTime && w.err == nil, err
 }
 
 // isEnd reports whether err is the end of a connection, in order as far as it knows.
