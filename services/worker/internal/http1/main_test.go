@@ -1,6 +1,8 @@
 package http1
 
 import (
+	"io"
+	"log"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,7 +10,10 @@ import (
 	"github.com/fanout-load/fanout/services/internal/egress"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // net/http, which the tests compare with, reports what a target sends unasked
+	goleak.VerifyTestMain(m)
+}
 
 // dialer reaches all of this machine.
 var dialer = &egress.Dialer{}

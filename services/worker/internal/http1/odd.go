@@ -39,9 +39,9 @@ func readResponse(b []byte, isHead bool) (*http.Response, error) {
 
 // coming is a head that has no end yet. Its bytes are given to it again with each that are added.
 type coming struct {
-	searched int // no empty line ends before
-	checked  int // net/http takes the lines before, the last of which no fold continues
-	tried    bool
+	searched int  // no empty line ends before
+	checked  int  // net/http takes the lines before, the last of which no fold continues
+	tried    bool // so much as is here of the line that begins there was looked at
 }
 
 // end is the length of the head: up to the first line that is empty. 0: it is not there yet.
