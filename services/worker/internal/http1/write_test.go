@@ -175,7 +175,7 @@ func TestTimeoutsOfLongRequests(t *testing.T) {
 				<-done
 			})
 			defer close(done)
-			for range 5 {
+			for range 3 {
 				client := mustNew(posting(o.url(), size), nil)
 				s := newSender(t, client)
 				if tt.reused {
