@@ -109,7 +109,7 @@ func TestNoFilesLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !inChild(t, nil, "FANOUT_TEST_URL="+o.URL(), "FANOUT_TEST_SECURE_URL="+secure.URL(), "SSL_CERT_FILE="+roots, "SSL_CERT_DIR=/nonexistent") {
-		const perEngine = 30 + 1 + 10 // what there was room for, in the child
+		const perEngine = 1 + 30 + 5 + 10 // what there was room for, in the child
 		if n := o.Ledger().Total(); n != int64(len(engines)*perEngine) {
 			t.Errorf("the target saw %d requests, want %d: a slot without a descriptor is not delivered", n, len(engines)*perEngine)
 		}
@@ -132,6 +132,33 @@ func TestNoFilesLeft(t *testing.T) {
 		restore()
 		restore = leaveFiles(t, 0)
 		wantClasses(t, "look-ups without files", atOnce(t, named, 10), map[outcome.Class]int{outcome.LocalFiles: 10})
+		restore()
+		// Connections that nobody holds are given up for those that somebody needs.
+		two := planFor(url + "/delay/1ms")
+		two.Requests = append(two.Requests, planFor(strings.Replace(url, "127.0.0.1", "127.0.0.2", 1)+"/ok").Requests...)
+		several := e.newClient(t, two, nil)
+		var senders []*sender
+		for range 5 {
+			senders = append(senders, several.Sender())
+		}
+		restore = leaveFiles(t, 5)
+		for slot, s := range senders {
+			if got := send(t, s, int64(slot)); got.Error != outcome.NoError {
+				t.Errorf("slot %d = %v (%s), want a response", slot, got.Error, got.Message)
+			}
+		}
+		for _, s := range senders {
+			s.Close()
+		}
+		for slot := range int64(5) {
+			got := outcome.Outcome{Slot: slot, Request: 1}
+			s := several.Sender()
+			s.Send(t.Context(), &got)
+			if got.Error != outcome.DialRefused { // there is nobody, but it was dialled
+				t.Errorf("slot %d to another address = %v (%s), want DIAL_REFUSED", slot, got.Error, got.Message)
+			}
+			s.Close()
+		}
 		restore()
 		restore = leaveFiles(t, 1)
 		wantClasses(t, "TLS with one file", atOnce(t, safe, 1), map[outcome.Class]int{outcome.NoError: 1})

@@ -10,6 +10,7 @@ package http1
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
@@ -42,7 +43,9 @@ type Client struct {
 	connector *connect.Connector
 	offset    time.Duration // of the run's start, from epoch
 	idle      idle
-	buffers   sync.Pool // of *[]byte, for bodies that do not fit a connection's own
+	shedding  sync.Mutex   // held while unheld connections are closed
+	sheds     atomic.Int64 // how often they were
+	buffers   sync.Pool    // of *[]byte, for bodies that do not fit a connection's own
 }
 
 // bodyBuffer is how much of a great body is read at once: more makes no system call cheaper.

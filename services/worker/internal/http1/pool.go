@@ -114,6 +114,40 @@ func (p *Pool) pick(k key, limit int) *conn {
 	return nil
 }
 
+// shed closes the connections that nobody holds, the call's and the pool's: none of them may cost a slot its file descriptor. It
+// reports whether there was one, or another sender has closed them since sheds was what the caller says.
+func (c *Client) shed(before int64) bool {
+	c.shedding.Lock()
+	defer c.shedding.Unlock()
+	if c.sheds.Load() != before {
+		return true
+	}
+	unheld := append(c.idle.empty(), c.config.Pool.empty()...)
+	for _, one := range unheld {
+		one.close()
+	}
+	if len(unheld) == 0 {
+		return false
+	}
+	c.sheds.Add(1)
+	return true
+}
+
+// empty gives all connections away; others may be put.
+func (p *Pool) empty() []*conn {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*conn
+	for _, one := range p.kept {
+		all = append(all, one.conn)
+	}
+	p.kept = nil
+	return all
+}
+
 // put keeps a connection that no call watches. When there are too many the oldest one goes.
 func (p *Pool) put(k key, c *conn) {
 	p.mu.Lock()

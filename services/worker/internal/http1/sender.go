@@ -150,7 +150,11 @@ func (s *Sender) connect(ctx context.Context, o connect.Origin) *errclass.Failur
 		s.held.line.watch(ctx)
 		return nil
 	}
+	sheds := s.client.sheds.Load()
 	opened, failure := s.client.open(ctx, o, s.x.due)
+	if failure != nil && failure.Class() == outcome.LocalFiles && s.client.shed(sheds) {
+		opened, failure = s.client.open(ctx, o, s.x.due)
+	}
 	if failure != nil {
 		return failure
 	}

@@ -2,6 +2,7 @@ package httpstd
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/fanout-load/fanout/services/worker/internal/connect"
 )
@@ -15,6 +16,7 @@ type idle struct {
 	mu       sync.Mutex
 	byOrigin map[connect.Origin][]*conn
 	count    int
+	sheds    atomic.Int64 // how often all were closed for want of file descriptors
 }
 
 // take is a connection to the origin that still lives, the last one used first, or nil.
@@ -48,9 +50,24 @@ func (p *idle) put(o connect.Origin, c *conn) {
 	p.count++
 }
 
+// shed closes all connections, and reports whether there was one, or another sender has closed them since sheds was before.
+func (p *idle) shed(before int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sheds.Load() == before && p.count > 0 {
+		p.closeLocked()
+		p.sheds.Add(1)
+	}
+	return p.sheds.Load() != before
+}
+
 func (p *idle) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closeLocked()
+}
+
+func (p *idle) closeLocked() {
 	for _, stack := range p.byOrigin {
 		for _, c := range stack {
 			c.close()

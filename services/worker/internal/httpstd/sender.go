@@ -151,7 +151,12 @@ func (s *Sender) connection(ctx context.Context, o connect.Origin, a *attempt) (
 
 // open makes a new connection to the origin. When it fails the attempt's phase and cause say how far it got.
 func (c *Client) open(ctx context.Context, o connect.Origin, a *attempt) (*conn, error) {
+	sheds := c.idle.sheds.Load()
 	raw, opened, failure := c.connector.Open(ctx, o, nil)
+	// Connections that nobody holds may not cost a slot its file descriptor.
+	if failure != nil && failure.Class() == outcome.LocalFiles && c.idle.shed(sheds) {
+		raw, opened, failure = c.connector.Open(ctx, o, nil)
+	}
 	if failure != nil {
 		a.phase, a.cause = failure.Phase, failure.Cause
 		return nil, failure.Err
