@@ -14,9 +14,12 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator"
 	"github.com/fanout-load/fanout/services/embedded"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
+	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/preflight"
 	"github.com/fanout-load/fanout/services/internal/report"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/worker"
 )
 
 // runFlags are the flags of run that are not of its plan.
@@ -85,6 +88,7 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	if err != nil {
 		return usage(err)
 	}
+	f.warn(std, about.Plan)
 	var services embedded.Services
 	defer services.Close()
 	conn, err := f.connect(&services)
@@ -144,6 +148,23 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 		return about, err
 	}
 	return about, f.outcomes.options(cmd.Flags(), &about.Plan.Outcomes)
+}
+
+// warn says what this machine may lack for the run, if it is this one that sends. Workers elsewhere say it in their logs.
+func (f *runFlags) warn(std stdio, p *plan.Plan) {
+	if f.coordinator != "" || f.workers != "" {
+		return
+	}
+	atOnce := int64(0)
+	switch {
+	case p.Load.ClosedLoop != nil:
+		atOnce = p.Load.ClosedLoop.Concurrency
+	case p.Load.OpenLoop != nil:
+		atOnce = p.Load.OpenLoop.MaxConcurrency
+	}
+	for _, warning := range preflight.Warnings(p, atOnce, 1, worker.Machine(worker.DefaultCaps())) {
+		fmt.Fprintln(std.err, "fanout: "+warning)
+	}
 }
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.

@@ -57,6 +57,7 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 		return err
 	}
 	defer w.leave(job.key)
+	w.warn(job)
 	return w.stream(stream, job, call, queue)
 }
 

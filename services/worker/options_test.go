@@ -1,8 +1,14 @@
 package worker_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/worker"
@@ -46,6 +52,55 @@ func TestConnectionsBetweenCalls(t *testing.T) {
 			}
 			if got := o.Connections(); got != connections {
 				t.Errorf("3 calls were on %d connections, want %d", got, connections)
+			}
+		})
+	}
+}
+
+// lockedBuffer is a buffer that many goroutines may write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A worker says in its log what its machine lacks for its share of a run, and nothing where that is enough.
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	caps := worker.DefaultCaps()
+	caps.Senders = 100
+	for _, tt := range []struct {
+		name  string
+		rate  float64
+		shard *fanoutv1.Shard
+		warns bool
+	}{
+		{"a rate for which a second is long", 150, nil, true},
+		{"one for which it is not", 50, nil, false},
+		{"half of it", 150, &fanoutv1.Shard{RunId: "run", ShardId: "s0", Grants: []*fanoutv1.Grant{{Stride: 2, Count: 15}}}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := oracle(t)
+			var log lockedBuffer
+			_, client := start(t, worker.Config{Caps: caps, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			p := planOf(openLoop(tt.rate), o.URL()+"/ok")
+			p.Load.Duration = durationpb.New(200e6)
+			a := fanOut(t, t.Context(), client, &fanoutv1.FanOutRequest{Plan: p, Shard: tt.shard})
+			a.check(t, int64(len(a.outcomes)))
+			if said := strings.Contains(log.String(), "100 requests at once"); said != tt.warns {
+				t.Errorf("the log is %q, want a warning: %v", log.String(), tt.warns)
 			}
 		})
 	}
