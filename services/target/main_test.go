@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds every wait of a test for something that happens at once unless it is broken.
-const patience = 5 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
