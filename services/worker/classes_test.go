@@ -48,7 +48,7 @@ func TestEveryClassIsCountedExactly(t *testing.T) {
 }
 
 func testEveryClass(t *testing.T, engine fanoutv1.Engine) {
-	const each = 20
+	const each = 10
 	o := oracle(t)
 	good, authority := secureOracle(t, target.AcceptServe)
 	elsewhere, elsewhereAuthority := secureOracle(t, target.AcceptServe, "elsewhere.example")
@@ -112,7 +112,7 @@ func testEveryClass(t *testing.T, engine fanoutv1.Engine) {
 	add(alert.URL()+"/ok", fanoutv1.ErrorClass_ERROR_CLASS_TLS_ALERT, false)
 	add(silent.URL()+"/ok", fanoutv1.ErrorClass_ERROR_CLASS_TLS_TIMEOUT, false)
 
-	p.Load = closedLoop(int64(len(p.Requests))*each, 60)
+	p.Load = closedLoop(int64(len(p.Requests))*each, 30)
 	p.Http.Engine, p.Http.MaxRedirects = engine, 3
 	p.Http.RequestsPerConnection = 1 // on one that has carried a request many of these would be CONN_CLOSED_IDLE
 	p.Http.TlsTimeout = durationpb.New(3 * time.Second)

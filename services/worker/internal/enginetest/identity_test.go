@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -57,12 +58,12 @@ func testClientCertificates(t *testing.T, e engine) {
 		} {
 			t.Run(fmt.Sprintf("%s, %s", tls.VersionName(version), tt.name), func(t *testing.T) {
 				t.Parallel()
-				const slots = 50
+				const slots = 20
 				config := tt.config.Clone()
 				config.MaxVersion = version
 				o := startOracle(t, target.OracleConfig{TLS: config})
 				p := planFor(o.URL() + "/ok")
-				p.HTTP.TLS = identity(t, good, tt.issuer)
+				p.HTTP.TLS, p.HTTP.TLSTimeout = identity(t, good, tt.issuer), 15*time.Second
 				p.HTTP.RequestsPerConnection = 1
 				s := e.newSender(t, p, nil)
 				for slot := range int64(slots) {
@@ -113,7 +114,7 @@ func testSessionsAreResumed(t *testing.T, e engine) {
 			config.MaxVersion, config.SessionTicketsDisabled = tt.version, tt.disabled
 			o := startOracle(t, target.OracleConfig{TLS: config})
 			p := planFor(o.URL() + "/ok")
-			p.HTTP.TLS = identity(t, certificates, certificates)
+			p.HTTP.TLS, p.HTTP.TLSTimeout = identity(t, certificates, certificates), 15*time.Second
 			p.HTTP.RequestsPerConnection = 1
 			c := e.newClient(t, p, nil)
 			for slot := range int64(10) {
