@@ -29,10 +29,10 @@ func TestClosingTLSDoesNotWait(t *testing.T) {
 		}
 		s := newSender(t, mustNew(p, nil))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		if cut {
+		begin, got := time.Now(), outcome.Outcome{Due: s.client.now()}
+		if cut { // after begin, from which the time is taken
 			time.AfterFunc(timeout, func() { cancel(errclass.ErrCancelled) })
 		}
-		begin, got := time.Now(), outcome.Outcome{Due: s.client.now()}
 		s.Send(ctx, &got)
 		if took := time.Since(begin); got.Error != want || took < timeout || took > timeout+2*time.Second {
 			t.Errorf("cut %v: %v (%s) after %v, want %v after %v", cut, got.Error, got.Message, took, want, timeout)
