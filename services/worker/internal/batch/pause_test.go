@@ -154,9 +154,11 @@ func TestPauseAfterManyAtOnce(t *testing.T) {
 		}
 		l.sleepUntil(400 * ms)
 		l.close(t)
-		all := batches(l.messages)
-		if got, want := all[len(all)-1], (message{105 * ms, 2}); got != want {
-			t.Errorf("messages = %v, want the last %v", all, want)
+		// How many rows the first message has depends on who is faster; the pause after it does not, unless enough is left.
+		for _, m := range batches(l.messages) {
+			if m.at != 100*ms && m.at != 105*ms && m.rows < bulkRows {
+				t.Errorf("messages = %v, want small ones at 100 and 105 ms alone", batches(l.messages))
+			}
 		}
 	})
 }
