@@ -84,8 +84,8 @@ func TestConnectionsCostLittle(t *testing.T) {
 	if stacks := stacksOfOurs(); len(stacks) != 0 {
 		t.Errorf("%d goroutines on %d connections that rest, want none:\n%s", len(stacks), conns, stacks[0])
 	}
-	if more := runtime.NumGoroutine() - goroutines; more != conns {
-		t.Errorf("%d goroutines more, want the target's %d", more, conns)
+	if more := runtime.NumGoroutine() - goroutines; more > conns {
+		t.Errorf("%d goroutines more, want at most the target's %d", more, conns)
 	}
 	// The target's connections are in this process too, with a buffer of 4 KiB.
 	if each := (heap()-begin)/conns - 4096; each > 6<<10 {
