@@ -100,7 +100,7 @@ func (x *exchange) follow(r *rendered) (*rendered, error) {
 			return render(hop)
 		}
 	}
-	x.outcome.Headers = x.client.headers(response.Header)
+	x.outcome.Headers = request.Kept(response.Header, x.client.plan.Outcomes.Headers)
 	return nil, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/worker/internal/enginetest"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
 // ends is how a connection may end.
@@ -84,7 +85,7 @@ func (r reading) theirs(fake *scriptedConn, taken int) (v verdict) {
 	}
 	limit.left = math.MaxInt
 	v.status = int32(response.StatusCode)
-	v.headers = r.client.headers(response.Header)
+	v.headers = request.Kept(response.Header, r.client.plan.Outcomes.Headers)
 	var body []byte
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		body, failure.Err = io.ReadAll(response.Body)

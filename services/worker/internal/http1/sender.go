@@ -2,8 +2,6 @@ package http1
 
 import (
 	"context"
-	"net/http"
-	"slices"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/worker/internal/connect"
@@ -160,23 +158,4 @@ func (s *Sender) connect(ctx context.Context, o connect.Origin) *errclass.Failur
 	}
 	s.held, s.x.outcome.Connection = opened, opened.opened
 	return nil
-}
-
-// headers is those of the response's headers that the plan asks for, by name.
-func (c *Client) headers(header http.Header) []outcome.Header {
-	asked := c.plan.Outcomes.Headers
-	var names []string
-	for name := range header {
-		if slices.Contains(asked, "*") || slices.Contains(asked, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	var kept []outcome.Header
-	for _, name := range names {
-		for _, value := range header[name] {
-			kept = append(kept, outcome.Header{Name: name, Value: value})
-		}
-	}
-	return kept
 }

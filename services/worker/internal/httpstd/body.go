@@ -4,16 +4,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
 // read reads the response to its end. Of the slot's own response it keeps what the plan asks for; of a redirect's it only
 // takes the body off the connection, so that the next hop can use it.
 func (a *attempt) read(response *http.Response, final bool) error {
 	if final {
-		a.outcome.Headers = a.headers(response.Header)
+		a.outcome.Headers = request.Kept(response.Header, a.client.plan.Outcomes.Headers)
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		// What follows is another protocol's, and no body.
@@ -50,26 +50,4 @@ func (a *attempt) keep(kept *outcome.Body, more []byte) {
 		more, kept.Truncated = more[:room], true
 	}
 	kept.Bytes = append(kept.Bytes, more...)
-}
-
-// headers is those of the response's headers that the plan asks for, by name.
-func (a *attempt) headers(header http.Header) []outcome.Header {
-	asked := a.client.plan.Outcomes.Headers
-	if len(asked) == 0 {
-		return nil
-	}
-	var names []string
-	for name := range header {
-		if slices.Contains(asked, "*") || slices.Contains(asked, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	var kept []outcome.Header
-	for _, name := range names {
-		for _, value := range header[name] {
-			kept = append(kept, outcome.Header{Name: name, Value: value})
-		}
-	}
-	return kept
 }
