@@ -84,7 +84,7 @@ func (c *Client) now() time.Duration { return time.Since(c.config.Start) }
 // Close gives up the connections that no sender holds. The senders have ended.
 func (c *Client) Close() {
 	for _, held := range c.idle.empty() {
-		if c.config.Pool == nil || !held.unwatch() {
+		if c.config.Pool == nil || !held.line.unwatch() {
 			held.close()
 			continue
 		}

@@ -41,7 +41,7 @@ type conn struct {
 // open makes a new connection to the origin, within the call's context, and until due at the latest.
 //
 // It does so in a goroutine of its own: a dial's stack is twice as deep as an exchange's, and a sender that had grown one would
-// keep it. That is 4 KiB of the 10 that a connection takes.
+// keep it.
 func (c *Client) open(ctx context.Context, o connect.Origin, due time.Duration) (*conn, *errclass.Failure) {
 	var (
 		made     *conn
@@ -81,8 +81,6 @@ func (c *Client) dial(ctx context.Context, o connect.Origin, due time.Duration) 
 	made.line.watch(ctx)
 	return made, nil
 }
-
-func (c *conn) unwatch() bool { return c.line.unwatch() }
 
 func (c *conn) close() {
 	c.line.unwatch()

@@ -35,9 +35,7 @@ func (x *exchange) write(out []byte) (written int, err error) {
 // converse writes and waits in one go.
 func (x *exchange) converse(out []byte) (written int, err error) {
 	c := x.conn
-	if x.firstByteTimeout() > 0 {
-		x.wrote() // will be true in microseconds, or is of no matter
-	}
+	x.wrote() // will be true in microseconds, or is of no matter
 	left, in := out, c.room()
 	for {
 		var n int
