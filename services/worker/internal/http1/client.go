@@ -69,7 +69,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		r, err := render(hop)
+		r, err := render(hop, p.HTTP.RequestsPerConnection > 0)
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}

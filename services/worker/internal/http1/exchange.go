@@ -97,7 +97,7 @@ func (x *exchange) follow(r *rendered) (*rendered, error) {
 		}
 		if hop != nil {
 			x.isFinal = false
-			return render(hop)
+			return render(hop, x.client.plan.HTTP.RequestsPerConnection > 0)
 		}
 	}
 	x.outcome.Headers = request.Kept(response.Header, x.client.plan.Outcomes.Headers)

@@ -17,19 +17,19 @@ type rendered struct {
 	isHead bool   // method HEAD: the response has no body
 	head   int    // length of the head in bytes, with the empty line
 	bytes  []byte // head and body
-	// last is bytes for the last request of a connection, with Connection: close.
+	// last is bytes for the last request of a connection, with Connection: close; only where the plan has a last one.
 	last     []byte
 	lastHead int
 }
 
-// render renders a hop, with net/http's own writer: what it sends has the same bytes with every engine.
-func render(h *request.Hop) (*rendered, error) {
+// render renders a hop, with net/http's own writer: what it sends has the same bytes with every engine. Limited says that
+// connections carry so many requests and no more.
+func render(h *request.Hop, limited bool) (*rendered, error) {
 	r := &rendered{hop: h, origin: h.Origin(), isHead: h.Method == http.MethodHead}
 	var err error
-	if r.bytes, r.head, err = encode(h, false); err != nil {
-		return nil, err
+	if r.bytes, r.head, err = encode(h, false); err == nil && limited {
+		r.last, r.lastHead, err = encode(h, true)
 	}
-	r.last, r.lastHead, err = encode(h, true)
 	return r, err
 }
 

@@ -87,7 +87,7 @@ func TestRenderedBytesAreNetHTTPs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rendered, err := render(h)
+			rendered, err := render(h, true)
 			if err != nil {
 				t.Fatal(err)
 			}
