@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
 // Machine is what a process has to open connections with.
@@ -81,33 +82,13 @@ func ports(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 		number(available), number(int64(opened)), advice)
 }
 
-// slots is how many slots the plan has, infinite if only time ends it.
+// slots is how many slots the plan has, infinite if nothing that is known ends it.
 func slots(p *plan.Plan) float64 {
-	l := p.Load
-	all := math.Inf(1)
-	switch {
-	case l.Requests > 0:
-		all = float64(l.Requests)
-	case l.Once():
-		all = float64(len(p.Requests))
+	n := schedule.New(p).Slots()
+	if n == schedule.Unbounded {
+		return math.Inf(1)
 	}
-	if l.OpenLoop == nil || l.End() == 0 {
-		return all
-	}
-	due, left := 0.0, l.End()
-	for _, s := range l.OpenLoop.Stages {
-		length := min(s.Duration, left)
-		if s.Duration == 0 {
-			length = left
-		}
-		end := s.RateAtEnd()
-		if s.Duration > 0 {
-			end = s.Rate + (end-s.Rate)*(float64(length)/float64(s.Duration))
-		}
-		due += (s.Rate + end) / 2 * length.Seconds()
-		left -= length
-	}
-	return min(all, due)
+	return float64(n)
 }
 
 // peakRate is the greatest rate of an open loop; 0 of any other load.
