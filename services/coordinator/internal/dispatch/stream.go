@@ -49,16 +49,14 @@ type Stream struct {
 // Open opens the shard's call on the worker and hands on what it brings, until the stream or ctx ends.
 func (w *Worker) Open(ctx context.Context, p *plan.Plan, shard Shard, sink Sink) *Stream {
 	s := &Stream{started: make(chan struct{}), done: make(chan struct{})}
-	request := &fanoutv1.FanOutRequest{Plan: wire.PlanProto(p), Shard: &fanoutv1.Shard{
-		RunId:           shard.RunID,
-		ShardId:         shard.ID,
-		Concurrency:     shard.Concurrency,
-		StartClockNanos: int64(max(w.Clock(shard.Start), 1)),
-		InstanceId:      w.InstanceID(),
-	}}
-	for _, g := range shard.Grants {
-		request.Shard.Grants = append(request.Shard.Grants, &fanoutv1.Grant{FirstSlot: g.First, Stride: g.Stride, Count: g.Count})
-	}
+	request := &fanoutv1.FanOutRequest{Plan: wire.PlanProto(p), Shard: wire.ShardProto(&wire.Shard{
+		RunID:       shard.RunID,
+		ShardID:     shard.ID,
+		Grants:      shard.Grants,
+		Concurrency: shard.Concurrency,
+		StartClock:  max(w.Clock(shard.Start), 1),
+		InstanceID:  w.InstanceID(),
+	})}
 	go func() {
 		defer close(s.done)
 		s.err = s.run(ctx, w.conn, request, sink)
