@@ -54,3 +54,11 @@ type Body struct {
 	Bytes     []byte
 	Truncated bool // the body went on
 }
+
+// Keep adds more of the body, of which at most limit bytes are kept.
+func (b *Body) Keep(more []byte, limit int) {
+	if room := limit - len(b.Bytes); len(more) > room {
+		more, b.Truncated = more[:room], true
+	}
+	b.Bytes = append(b.Bytes, more...)
+}

@@ -239,11 +239,7 @@ func (x *exchange) take(b []byte) {
 		return
 	}
 	x.outcome.ReceivedBytes += int64(len(b))
-	if x.kept == nil {
-		return
+	if x.kept != nil {
+		x.kept.Keep(b, x.client.plan.Outcomes.BodyBytes)
 	}
-	if room := x.client.plan.Outcomes.BodyBytes - len(x.kept.Bytes); len(b) > room {
-		b, x.kept.Truncated = b[:room], true
-	}
-	x.kept.Bytes = append(x.kept.Bytes, b...)
 }

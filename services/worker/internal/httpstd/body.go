@@ -22,7 +22,8 @@ func (a *attempt) read(response *http.Response, final bool) error {
 	buffer := a.client.buffers.Get().(*[]byte)
 	defer a.client.buffers.Put(buffer)
 	var kept *outcome.Body
-	if limit := a.client.plan.Outcomes.BodyBytes; final && limit > 0 {
+	limit := a.client.plan.Outcomes.BodyBytes
+	if final && limit > 0 {
 		kept = &outcome.Body{}
 		a.outcome.Body = kept
 	}
@@ -32,7 +33,7 @@ func (a *attempt) read(response *http.Response, final bool) error {
 			a.outcome.ReceivedBytes += int64(n)
 		}
 		if kept != nil {
-			a.keep(kept, (*buffer)[:n])
+			kept.Keep((*buffer)[:n], limit)
 		}
 		switch {
 		case err == nil:
@@ -42,12 +43,4 @@ func (a *attempt) read(response *http.Response, final bool) error {
 			return err
 		}
 	}
-}
-
-func (a *attempt) keep(kept *outcome.Body, more []byte) {
-	room := a.client.plan.Outcomes.BodyBytes - len(kept.Bytes)
-	if len(more) > room {
-		more, kept.Truncated = more[:room], true
-	}
-	kept.Bytes = append(kept.Bytes, more...)
 }
