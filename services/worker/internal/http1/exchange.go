@@ -21,6 +21,7 @@ type exchange struct {
 
 	// Of the hop that goes on.
 	conn    *conn
+	last    *lastHead // of the request
 	isHead  bool
 	isFinal bool // the response is the slot's, and not a redirect that is followed
 	phase   errclass.Phase
@@ -33,7 +34,7 @@ type exchange struct {
 
 // begin begins a hop.
 func (x *exchange) begin(c *conn, r *rendered) {
-	x.conn, x.isHead, x.isFinal = c, r.isHead, true
+	x.conn, x.last, x.isHead, x.isFinal = c, &r.answer, r.isHead, true
 	x.rest, x.read, x.full, x.head, x.kept = nil, 0, false, head{}, nil
 	x.outcome.FirstByte = 0
 }
@@ -131,7 +132,12 @@ func (x *exchange) final() error {
 // nextHead reads the next head, interim or final. It stays where it is. Heads are bounded together: interim ones may come
 // without end.
 func (x *exchange) nextHead() error {
-	plain := parseHead(x.conn.received(), x.isHead, &x.head)
+	plain := complete
+	if b := x.conn.received(); !x.last.recall(b, &x.head) {
+		if plain = parseHead(b, x.isHead, &x.head); plain == complete {
+			x.last.note(b[:x.head.size], &x.head, x.at)
+		}
+	}
 	if plain == complete {
 		if x.read += x.head.size; x.read > maxHead {
 			return x.tooLong()

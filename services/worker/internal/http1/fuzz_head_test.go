@@ -50,9 +50,13 @@ func FuzzHead(f *testing.F) {
 	}
 	client := &Client{config: Config{Start: time.Now()}}
 	f.Fuzz(func(t *testing.T, data, cuts []byte, isHead bool) {
-		fake := scripted(data, cuts, io.EOF)
-		x := exchange{client: client, outcome: &outcome.Outcome{}, conn: heldConn(fake), isHead: isHead}
-		err := x.nextHead()
+		x, err := exchange{}, error(nil)
+		last := &lastHead{}
+		next := func() {
+			x = exchange{client: client, outcome: &outcome.Outcome{}, conn: heldConn(scripted(data, cuts, io.EOF)), last: last, isHead: isHead}
+			err = x.nextHead()
+		}
+		next()
 
 		limit := &limited{conn: scripted(data, cuts, io.EOF), left: maxHead}
 		all := bufio.NewReader(limit)
@@ -70,11 +74,16 @@ func FuzzHead(f *testing.F) {
 		if response.Body == http.NoBody {
 			want.chunked, want.length = false, 0
 		}
+		got := x.head
 		if want.chunked { // its length is of no matter
-			want.length, x.head.length = math.MinInt64, math.MinInt64
+			want.length, got.length = math.MinInt64, math.MinInt64
 		}
-		if x.head != want {
-			t.Errorf("%q in %d:\nhead = %+v\nwant   %+v", data, cuts, x.head, want)
+		if got != want {
+			t.Errorf("%q in %d:\nhead = %+v\nwant   %+v", data, cuts, got, want)
+		}
+		parsed := x.head
+		if next(); err != nil || x.head != parsed {
+			t.Errorf("%q in %d, once more:\nhead = %+v, %v\nwant   %+v", data, cuts, x.head, err, parsed)
 		}
 	})
 }

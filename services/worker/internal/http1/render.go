@@ -10,7 +10,7 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
-// rendered is a hop as bytes. It is shared by slots and never written to.
+// rendered is a hop as bytes. It is shared by slots and never written to, but for the answer it got last.
 type rendered struct {
 	hop    *request.Hop
 	origin connect.Origin
@@ -19,7 +19,9 @@ type rendered struct {
 	bytes  []byte // head and body
 	// last is bytes for the last request of a connection, with Connection: close; only where the plan has a last one.
 	last     []byte
-	lastHead int
+	lastSize int // length of its head
+
+	answer lastHead
 }
 
 // render renders a hop, with net/http's own writer: what it sends has the same bytes with every engine. Limited says that
@@ -28,7 +30,7 @@ func render(h *request.Hop, limited bool) (*rendered, error) {
 	r := &rendered{hop: h, origin: h.Origin(), isHead: h.Method == http.MethodHead}
 	var err error
 	if r.bytes, r.head, err = encode(h, false); err == nil && limited {
-		r.last, r.lastHead, err = encode(h, true)
+		r.last, r.lastSize, err = encode(h, true)
 	}
 	return r, err
 }

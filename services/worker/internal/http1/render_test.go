@@ -95,7 +95,7 @@ func TestRenderedBytesAreNetHTTPs(t *testing.T) {
 				last bool
 				out  []byte
 				head int
-			}{{false, rendered.bytes, rendered.head}, {true, rendered.last, rendered.lastHead}} {
+			}{{false, rendered.bytes, rendered.head}, {true, rendered.last, rendered.lastSize}} {
 				if want := sentByNetHTTP(t, h, tt.last); string(tt.out) != want {
 					t.Errorf("last %v: rendered\n%q\nwant\n%q", tt.last, tt.out, want)
 				}

@@ -115,7 +115,7 @@ func (s *Sender) isSpent() bool {
 func (s *Sender) encode(r *rendered) (out []byte, head int) {
 	out, head = r.bytes, r.head
 	if s.isSpent() {
-		out, head = r.last, r.lastHead
+		out, head = r.last, r.lastSize
 	}
 	if !s.client.plan.HTTP.SlotHeader {
 		return out, head
