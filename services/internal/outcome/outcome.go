@@ -9,8 +9,10 @@ type Outcome struct {
 	Slot    int64
 	Request int32 // index in the plan
 	Status  int32 // of the last head that arrived; 0 is none
-	Error   Class
-	NotSent Reason
+
+	Redirects int32 // hops followed
+	Error     Class
+	NotSent   Reason
 
 	Due       time.Duration // from the run's start
 	Lateness  time.Duration // due to sent
@@ -24,7 +26,6 @@ type Outcome struct {
 	Message    string      // one scrubbed sentence on the error
 	Headers    []Header    // as the plan asks
 	Body       *Body       // as the plan asks; nil is not asked for
-	Redirects  int32       // hops followed
 }
 
 // Response is the time from due to the last byte.
