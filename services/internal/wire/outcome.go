@@ -57,16 +57,24 @@ func connectionProto(c *outcome.Connection) *fanoutv1.Connection {
 // bodyProto sends a body as text if it is. The empty one is, so that it differs from one that was not asked for.
 func bodyProto(b *outcome.Body) *fanoutv1.Body {
 	pb := &fanoutv1.Body{Truncated: b.Truncated}
+	if content, isText := bodyContent(b); isText {
+		pb.Content = &fanoutv1.Body_Text{Text: string(content)}
+	} else {
+		pb.Content = &fanoutv1.Body_Data{Data: content}
+	}
+	return pb
+}
+
+// bodyContent is what of a body is sent, and whether it is text.
+func bodyContent(b *outcome.Body) (content []byte, isText bool) {
 	whole := b.Bytes
 	if b.Truncated {
 		whole = wholeRunes(b.Bytes)
 	}
 	if utf8.Valid(whole) {
-		pb.Content = &fanoutv1.Body_Text{Text: string(whole)}
-	} else {
-		pb.Content = &fanoutv1.Body_Data{Data: b.Bytes}
+		return whole, true
 	}
-	return pb
+	return b.Bytes, false
 }
 
 // wholeRunes is b without the beginning of a rune at its end, where a cut at a number of bytes may have left one.

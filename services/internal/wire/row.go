@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -34,17 +35,31 @@ const (
 	rowHeaders       = 14
 	rowBody          = 15
 	rowRedirects     = 16
+
+	bodyText      = 1
+	bodyData      = 2
+	bodyTruncated = 3
+)
+
+const (
+	// rowsHead is room before the rows for what their message has there: the field's tag, and its length.
+	rowsHead = 1 + 5
+	// keptRows is how large a buffer is kept for the next message: one that held a great body is not.
+	keptRows = 64 << 10
 )
 
 // Rows is an OutcomeBatch that is written by hand, row by row, as the generated code would encode it: a message for each
 // outcome would cost five times as much. The zero value is empty and ready.
 type Rows struct {
-	encoded []byte
+	encoded []byte // rowsHead, and the rows; or nothing
 	count   int
 }
 
 // Append appends an outcome. What it says is what OutcomeProto says.
 func (r *Rows) Append(o *outcome.Outcome) {
+	if r.count == 0 {
+		r.encoded = append(r.encoded[:0], make([]byte, rowsHead)...)
+	}
 	r.encoded = protowire.AppendTag(r.encoded, batchOutcomes, protowire.BytesType)
 	r.encoded = append(r.encoded, 0) // the length of nearly every row takes one byte
 	start := len(r.encoded)
@@ -71,17 +86,21 @@ func setLength(b []byte, start int) []byte {
 func (r *Rows) Len() int { return r.count }
 
 // Size is the number of bytes.
-func (r *Rows) Size() int { return len(r.encoded) }
+func (r *Rows) Size() int { return max(len(r.encoded)-rowsHead, 0) }
 
-// Response gives the rows away as a message of the stream, and is empty after it. To the codec they are fields that it does not
-// know, which it passes on as they are: on the wire the message is the one that has them as outcomes.
+// Response is the rows, of which there have to be some, as a message of the stream; after it they are empty. The message is valid
+// until the next Append. To the codec the rows are fields that it does not know, which it passes on as they are: on the wire the
+// message is the one that has them as outcomes.
 func (r *Rows) Response(sequence int64) *fanoutv1.FanOutResponse {
 	m := &fanoutv1.FanOutResponse{Sequence: sequence}
-	raw := make([]byte, 0, len(r.encoded)+2*protowire.SizeVarint(uint64(len(r.encoded)))+1)
-	raw = protowire.AppendTag(raw, responseOutcomes, protowire.BytesType)
-	raw = protowire.AppendBytes(raw, r.encoded)
-	m.ProtoReflect().SetUnknown(raw)
-	r.encoded, r.count = r.encoded[:0], 0
+	begin := rowsHead - 1 - protowire.SizeVarint(uint64(r.Size()))
+	tagged := protowire.AppendTag(r.encoded[:begin], responseOutcomes, protowire.BytesType)
+	protowire.AppendVarint(tagged, uint64(r.Size()))
+	m.ProtoReflect().SetUnknown(r.encoded[begin:])
+	if r.count = 0; cap(r.encoded) > keptRows {
+		r.encoded = nil
+	}
+	r.encoded = r.encoded[:0]
 	return m
 }
 
@@ -109,7 +128,7 @@ func AppendOutcome(b []byte, o *outcome.Outcome) []byte {
 		b = appendMessage(b, rowHeaders, headerProto(h))
 	}
 	if o.Body != nil {
-		b = appendMessage(b, rowBody, bodyProto(o.Body))
+		b = appendBody(b, o.Body)
 	}
 	return appendInt(b, rowRedirects, int64(o.Redirects))
 }
@@ -122,6 +141,25 @@ func appendInt(b []byte, number protowire.Number, n int64) []byte {
 	// The standard library's varint is inlined here, protowire's is not: a row takes half the time.
 	b = binary.AppendUvarint(b, protowire.EncodeTag(number, protowire.VarintType))
 	return binary.AppendUvarint(b, uint64(n))
+}
+
+// appendBody appends what bodyProto says.
+func appendBody(b []byte, body *outcome.Body) []byte {
+	content, isText := bodyContent(body)
+	number := protowire.Number(bodyData)
+	if isText {
+		number = bodyText
+	}
+	size := protowire.SizeTag(number) + protowire.SizeBytes(len(content))
+	if body.Truncated {
+		size += protowire.SizeTag(bodyTruncated) + protowire.SizeVarint(1)
+	}
+	b = slices.Grow(b, size+protowire.SizeTag(rowBody)+protowire.SizeVarint(uint64(size)))
+	b = protowire.AppendTag(b, rowBody, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(size))
+	b = appendInt(b, bodyTruncated, int64(protowire.EncodeBool(body.Truncated))) // generated code has the oneof last
+	b = protowire.AppendTag(b, number, protowire.BytesType)
+	return protowire.AppendBytes(b, content)
 }
 
 // appendMessage appends one of the messages that only few rows have. Strings in them are valid, so nothing can fail.

@@ -32,6 +32,7 @@ func TestRowNumbers(t *testing.T) {
 			"received_bytes": rowReceivedBytes, "connection": rowConnection, "error_message": rowMessage, "headers": rowHeaders,
 			"body": rowBody, "redirect_count": rowRedirects,
 		}, true},
+		{&fanoutv1.Body{}, map[protoreflect.Name]protoreflect.FieldNumber{"text": bodyText, "data": bodyData, "truncated": bodyTruncated}, true},
 	} {
 		fields := tt.message.ProtoReflect().Descriptor().Fields()
 		for name, number := range tt.want {
@@ -159,7 +160,7 @@ func BenchmarkAppendRow(b *testing.B) {
 	for b.Loop() {
 		rows.Append(&o)
 		if rows.Len() == 500 {
-			rows.encoded, rows.count = rows.encoded[:0], 0
+			rows.Response(1)
 		}
 	}
 }
