@@ -18,6 +18,9 @@ const (
 	// bulkRows and bulkBytes end the pause: the message is worth its cost.
 	bulkRows  = 512
 	bulkBytes = 256 << 10
+	// messageBytes is the longest message of more than one row, but for what is around the rows. It fits a buffer of gRPC's that is
+	// taken from a pool; the next greater one has 1 MiB, and all of it is cleared for each message, at both ends.
+	messageBytes = 32<<10 - 32
 	// checkpointInterval is the time between two tallies.
 	checkpointInterval = 500 * time.Millisecond
 )
@@ -115,7 +118,7 @@ func (b *Batcher) flush() error {
 }
 
 // batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent. A message has at most
-// bulkBytes, or one row. Without rows the tally is all.
+// messageBytes, or one row. Without rows the tally is all.
 func (b *Batcher) batch(rows []outcome.Outcome) error {
 	for i := range rows {
 		o := &rows[i]
@@ -124,7 +127,7 @@ func (b *Batcher) batch(rows []outcome.Outcome) error {
 			b.book.over.Folded++
 			continue
 		}
-		if b.rows.Len() > 0 && b.rows.Size()+size(o) > bulkBytes {
+		if b.rows.Len() > 0 && b.rows.Size()+size(o) > messageBytes {
 			if err := b.sendRows(); err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ import (
 func TestLongMessagesAreSplit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		sizes := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 1000), rapid.IntRange(0, bulkBytes+1000)), 1, 20).Draw(t, "bodies")
+		sizes := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 1000), rapid.IntRange(0, messageBytes+1000)), 1, 20).Draw(t, "bodies")
 		rows := make([]outcome.Outcome, len(sizes))
 		for i := range rows {
 			rows[i] = response(sizes[i])
@@ -30,11 +30,11 @@ func TestLongMessagesAreSplit(t *testing.T) {
 		for _, m := range l.messages {
 			batch := m.GetOutcomes()
 			bytes := proto.Size(batch)
-			if n := len(batch.GetOutcomes()); n < 1 || n > 1 && bytes > bulkBytes {
-				t.Fatalf("message = %d rows of %d bytes, want at least one, and at most %d bytes", n, bytes, bulkBytes)
+			if n := len(batch.GetOutcomes()); n < 1 || n > 1 && bytes > messageBytes {
+				t.Fatalf("message = %d rows of %d bytes, want at least one, and at most %d bytes", n, bytes, messageBytes)
 			}
 			first := proto.Size(batch.GetOutcomes()[0])
-			if next > 0 && before+first+600 < bulkBytes { // a row is taken for somewhat longer than it is
+			if next > 0 && before+first+600 < messageBytes { // a row is taken for somewhat longer than it is
 				t.Fatalf("message of %d bytes is followed by a row of %d, want them together", before, first)
 			}
 			before = bytes

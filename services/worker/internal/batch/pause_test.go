@@ -68,12 +68,12 @@ func TestPause(t *testing.T) {
 		{
 			name: "rows of 256 KiB end the pause",
 			puts: []puts{{100 * ms, 1, 0}, {101 * ms, 1, half}, {102 * ms, 1, half - 2*(outcomeSize+bodySize)}, {103 * ms, 1, 0}},
-			want: []message{{100 * ms, 1}, {102 * ms, 2}, {107 * ms, 1}},
+			want: []message{{100 * ms, 1}, {102 * ms, 1}, {102 * ms, 1}, {107 * ms, 1}},
 		},
 		{
-			name: "more than 256 KiB go in two messages",
-			puts: []puts{{100 * ms, 1, 0}, {101 * ms, 1, half}, {102 * ms, 1, half}, {103 * ms, 1, 0}},
-			want: []message{{100 * ms, 1}, {102 * ms, 1}, {102 * ms, 1}, {107 * ms, 1}},
+			name: "more than 32 KiB go in two messages",
+			puts: []puts{{100 * ms, 1, 0}, {101 * ms, 3, messageBytes / 3}},
+			want: []message{{100 * ms, 1}, {105 * ms, 2}, {105 * ms, 1}},
 		},
 		{
 			name: "a row greater than that goes alone",
