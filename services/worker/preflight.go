@@ -18,7 +18,7 @@ func (w *Worker) warn(j *job) {
 	if j.work.Plan.Load.OpenLoop != nil && atOnce == w.config.Caps.Senders {
 		atOnce = 0 // not asked for, but all that there are
 	}
-	for _, warning := range preflight.Warnings(j.work.Plan, atOnce, j.share(), Machine(w.config.Caps)) {
+	for _, warning := range preflight.Warnings(j.work.Plan, atOnce, j.share(), w.machine) {
 		w.config.Log.Warn("this machine may lack what a call needs", "run_id", j.key.run, "shard_id", j.key.shard, "warning", warning)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/preflight"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/wire"
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
@@ -28,7 +29,8 @@ type Worker struct {
 	instanceID string
 	born       time.Time // clock_nanos counts from here
 	room       *admission.Room
-	pool       http1.Pool // connections between direct calls
+	machine    preflight.Machine // at the worker's start
+	pool       http1.Pool        // connections between direct calls
 
 	mu       sync.Mutex
 	calls    map[callKey]*engine.Call // guarded by mu
@@ -50,6 +52,7 @@ func New(config Config) *Worker {
 		calls:      make(map[callKey]*engine.Call),
 	}
 	w.room = admission.NewRoom(w.config.Caps)
+	w.machine = Machine(w.config.Caps)
 	w.idle.L = &w.mu
 	return w
 }

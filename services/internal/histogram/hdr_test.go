@@ -130,6 +130,12 @@ func TestMergingLosesNothing(t *testing.T) {
 		if len(pooled) == 0 {
 			return
 		}
+		several := rapid.SliceOf(rapid.Float64Range(-0.5, 1.5)).Draw(t, "several quantiles")
+		for i, got := range whole.Quantiles(several...) {
+			if want := whole.Quantile(several[i]); got != want {
+				t.Fatalf("Quantiles(%v)[%d] = %v, want %v", several, i, got, want)
+			}
+		}
 		slices.Sort(pooled)
 		last := time.Duration(0)
 		for _, q := range []float64{0, 0.1, 0.5, 0.9, 0.99, 1} {

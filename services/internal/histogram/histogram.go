@@ -4,8 +4,10 @@
 package histogram
 
 import (
+	"cmp"
 	"iter"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -118,12 +120,26 @@ func (h *Histogram) Count() int64 { return h.stats.Count }
 // which the cumulative count reaches q × Count, rounded up, as HdrHistogram has it, and within Min and Max. 0 when empty.
 func (h *Histogram) Quantile(q float64) time.Duration { return h.Quantiles(q)[0] }
 
-// Quantiles is Quantile for each q.
+// Quantiles is Quantile for each q, in one go through the counters.
 func (h *Histogram) Quantiles(qs ...float64) []time.Duration {
 	values := make([]time.Duration, len(qs))
-	for i, q := range qs {
-		if h.stats.Count > 0 {
-			values[i] = min(max(h.atRank(h.rank(q)), h.stats.Min), h.stats.Max)
+	if h.stats.Count == 0 {
+		return values
+	}
+	order := make([]int, len(qs)) // of values, by rank
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(h.rank(qs[i]), h.rank(qs[j])) })
+	var seen int64
+	for b := range h.Buckets() {
+		seen += b.Count
+		for len(order) > 0 && h.rank(qs[order[0]]) <= seen {
+			values[order[0]] = min(max(b.High-unit, h.stats.Min), h.stats.Max)
+			order = order[1:]
+		}
+		if len(order) == 0 {
+			break
 		}
 	}
 	return values
@@ -139,17 +155,6 @@ func (h *Histogram) rank(q float64) int64 {
 	default:
 		return min(max(int64(math.Ceil(q*float64(h.stats.Count))), 1), h.stats.Count)
 	}
-}
-
-// atRank is the greatest value of the counter that holds the value of the given rank.
-func (h *Histogram) atRank(rank int64) time.Duration {
-	var seen int64
-	for b := range h.Buckets() {
-		if seen += b.Count; seen >= rank {
-			return b.High - unit
-		}
-	}
-	return h.stats.Max
 }
 
 // Bucket is one counter: how many values lie in Low ≤ value < High.

@@ -58,16 +58,16 @@ func files(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 }
 
 func ports(p *plan.Plan, atOnce int64, share float64, m Machine) string {
-	available := m.Ports * int64(origins(p))
-	if available == 0 {
-		return ""
+	each := p.HTTP.RequestsPerConnection
+	if m.Ports == 0 || atOnce <= m.Ports && each == 0 {
+		return "" // whatever the number of targets
 	}
+	available := m.Ports * int64(origins(p))
 	const advice = "slots that find none will end as LOCAL_PORTS (see net.ipv4.ip_local_port_range)"
 	if atOnce > available {
 		return fmt.Sprintf("there are %s local ports for connections to the target, and %s requests at once need one each: %s",
 			number(available), number(atOnce), advice)
 	}
-	each := p.HTTP.RequestsPerConnection
 	if each == 0 {
 		return ""
 	}
