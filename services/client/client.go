@@ -99,9 +99,9 @@ func NewCall(conn grpc.ClientConnInterface) *Call {
 	return &Call{client: fanoutv1.NewWorkerServiceClient(conn), runID: make(chan string, 1)}
 }
 
-// FanOut sends the plan's requests and calls each with every outcome as it comes, from the calling goroutine. It returns the
-// final tally; without one, because the stream ended before finished, it returns an error. An error of each ends the call, and
-// gives up its account.
+// FanOut sends the plan's requests and calls each with every outcome as it comes, from the calling goroutine. The outcome is each's
+// until it returns, and what it points to for as long as it likes. FanOut returns the final tally; without one, because the stream
+// ended before finished, it returns an error. An error of each ends the call, and gives up its account.
 func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outcome) error) (*tally.Snapshot, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,9 +109,12 @@ func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outc
 	if err != nil {
 		return nil, err
 	}
-	var final *tally.Snapshot
+	var (
+		final *tally.Snapshot
+		rows  []outcome.Outcome
+	)
 	for {
-		message, err := stream.Recv()
+		encoded, err := wire.Receive(stream)
 		switch {
 		case err != nil && final != nil:
 			return final, nil
@@ -120,22 +123,30 @@ func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outc
 		case err != nil:
 			return nil, err
 		}
+		_, read, message, err := wire.ReadResponse(encoded, rows[:0])
+		if err != nil {
+			return nil, fmt.Errorf("the worker sent what is not a message of its stream: %w", err)
+		}
 		switch event := message.GetEvent().(type) {
 		case *fanoutv1.FanOutResponse_Started:
 			select {
 			case c.runID <- event.Started.GetRunId():
 			default: // it is known
 			}
-		case *fanoutv1.FanOutResponse_Outcomes:
+		case *fanoutv1.FanOutResponse_Outcomes: // with something else beside it, of a newer worker
 			for _, o := range event.Outcomes.GetOutcomes() {
-				one := wire.Outcome(o)
-				if err := each(&one); err != nil {
-					return nil, err
-				}
+				read = append(read, wire.Outcome(o))
 			}
 		case *fanoutv1.FanOutResponse_Finished:
 			final = wire.Snapshot(event.Finished.GetTally())
 		}
+		for i := range read {
+			if err := each(&read[i]); err != nil {
+				return nil, err
+			}
+		}
+		clear(read) // what an outcome points to may be the callee's now
+		rows = read
 	}
 }
 

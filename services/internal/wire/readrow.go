@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 
@@ -15,6 +16,15 @@ import (
 
 // errRow says that a row is not an Outcome.
 var errRow = errors.New("a row is malformed")
+
+// Receive receives a message of a stream without decoding it, for ReadResponse. The error is the stream's.
+//
+// A message without fields takes every field as one that it does not know, and keeps its bytes.
+func Receive(stream interface{ RecvMsg(message any) error }) (encoded []byte, err error) {
+	var message emptypb.Empty
+	err = stream.RecvMsg(&message)
+	return message.ProtoReflect().GetUnknown(), err
+}
 
 // ReadResponse reads a FanOutResponse from its encoding. Is it one of outcomes, they are appended to rows, and event is nil:
 // most messages are, and a message for each outcome would cost three times as much. Everything else comes as event. What a row

@@ -154,7 +154,7 @@ func appendBody(b []byte, body *outcome.Body) []byte {
 	if body.Truncated {
 		size += protowire.SizeTag(bodyTruncated) + protowire.SizeVarint(1)
 	}
-	b = slices.Grow(b, size+protowire.SizeTag(rowBody)+protowire.SizeVarint(uint64(size)))
+	b = slices.Grow(b, max(size+8, len(b))) // twofold: one body after the other is what makes a message long
 	b = protowire.AppendTag(b, rowBody, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
 	b = appendInt(b, bodyTruncated, int64(protowire.EncodeBool(body.Truncated))) // generated code has the oneof last

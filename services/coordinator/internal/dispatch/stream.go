@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -92,10 +91,7 @@ func (s *Stream) run(ctx context.Context, conn *grpc.ClientConn, request *fanout
 	finished := false
 	var rows []outcome.Outcome
 	for {
-		// A message without fields takes every field as one that it does not know, and keeps its bytes: most are rows,
-		// which package wire reads for a third of what the generated code takes.
-		var message emptypb.Empty
-		err := stream.RecvMsg(&message)
+		encoded, err := wire.Receive(stream)
 		switch {
 		case errors.Is(err, io.EOF) && finished:
 			return nil
@@ -106,7 +102,7 @@ func (s *Stream) run(ctx context.Context, conn *grpc.ClientConn, request *fanout
 		case err != nil:
 			return errors.New(rpcerr.Text(err))
 		}
-		sequence, read, event, err := wire.ReadResponse(message.ProtoReflect().GetUnknown(), rows[:0])
+		sequence, read, event, err := wire.ReadResponse(encoded, rows[:0])
 		rows = read
 		if err != nil {
 			return fmt.Errorf("it sent what is not a message of its stream: %w", err)
