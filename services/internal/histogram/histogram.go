@@ -89,7 +89,11 @@ func (h *Histogram) Merge(o *Histogram) {
 		if from == nil {
 			continue
 		}
-		to := h.page(i)
+		if h.pages == nil || h.pages[i] == nil {
+			*h.page(i) = *from // memory that is written to before it is read costs one page fault, and not two
+			continue
+		}
+		to := h.pages[i]
 		for k, n := range from {
 			to[k] += n
 		}
@@ -126,20 +130,19 @@ func (h *Histogram) Quantiles(qs ...float64) []time.Duration {
 	if h.stats.Count == 0 {
 		return values
 	}
-	order := make([]int, len(qs)) // of values, by rank
-	for i := range order {
-		order[i] = i
+	type rank struct {
+		of   int64
+		into *time.Duration
 	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(h.rank(qs[i]), h.rank(qs[j])) })
+	ranks := make([]rank, len(qs))
+	for i, q := range qs {
+		ranks[i] = rank{h.rank(q), &values[i]}
+	}
+	slices.SortFunc(ranks, func(a, b rank) int { return cmp.Compare(a.of, b.of) })
 	var seen int64
 	for b := range h.Buckets() {
-		seen += b.Count
-		for len(order) > 0 && h.rank(qs[order[0]]) <= seen {
-			values[order[0]] = min(max(b.High-unit, h.stats.Min), h.stats.Max)
-			order = order[1:]
-		}
-		if len(order) == 0 {
-			break
+		for seen += b.Count; len(ranks) > 0 && ranks[0].of <= seen; ranks = ranks[1:] {
+			*ranks[0].into = min(max(b.High-unit, h.stats.Min), h.stats.Max)
 		}
 	}
 	return values
