@@ -18,7 +18,8 @@ const (
 	buildBound = 10 * time.Minute
 	// connections is how many connections, senders or users every generator has.
 	connections = 64
-	// targetCPU has the target, and whatever else a generator needs but is not measured; generatorCPU has only what is measured.
+	// targetCPU has the target, and generatorCPU what is measured. What else a run needs has the one that decides less: where CPU time
+	// is held against another generator's, the target has its own for itself, as it has for the other.
 	targetCPU, generatorCPU = 0, 1
 )
 

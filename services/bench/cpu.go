@@ -30,7 +30,7 @@ func measureCPU(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer target.stop()
-	services, err := l.startPair(ctx, generatorCPU, targetCPU)
+	services, err := l.startPair(ctx, generatorCPU, generatorCPU)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,8 @@ func (l *lab) wholeProcess(ctx context.Context, target *nginx, c command, parse 
 	return e, sameCount(r, served)
 }
 
-// workerEffort is that of a worker process whose coordinator, and the command that watches, are elsewhere.
+// workerEffort is that of a worker process. Its coordinator, and the command that watches, are on its CPU: beside nginx they would
+// slow the target down, and a generator that waits for its target asks the system once for each response, and not once for fifty.
 func (l *lab) workerEffort(ctx context.Context, target *nginx, services *pair) (effort, error) {
 	before, err := services.worker.cpu()
 	if err != nil {
@@ -169,7 +170,7 @@ func (l *lab) workerEffort(ctx context.Context, target *nginx, services *pair) (
 	length := l.length(1)
 	var r *report
 	served, err := target.servedBetween(ctx, func() (err error) {
-		c := l.runCommand(services.coordinator, target.url, "-c", conns, "-z", goSeconds(length)).on(targetCPU)
+		c := l.runCommand(services.coordinator, target.url, "-c", conns, "-z", goSeconds(length)).on(generatorCPU)
 		r, _, err = l.runFanout(ctx, c, time.Duration(length)*time.Second)
 		return err
 	})
