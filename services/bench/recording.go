@@ -29,6 +29,7 @@ func record(n int64) []*fanoutv1.FanOutResponse {
 		done := slot + 1
 		if done%recordedBatch == 0 || done == n {
 			r.messages = append(r.messages, r.rows.Response(int64(len(r.messages)+1)))
+			r.rows = wire.Rows{} // the old ones are the message's now
 		}
 		if done%recordedTally == 0 && done < n {
 			r.add(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Tally{Tally: r.tally()}})
