@@ -59,6 +59,18 @@ func (c *Cells) SumInto(t *Tally) {
 	}
 }
 
+// Count is how many outcomes there are, and the errors among them by class: SumInto's without the histograms.
+func (c *Cells) Count() (counts Counts, errors [outcome.ClassCount]int64) {
+	counts = c.unsent.Counts
+	for _, cell := range c.cells {
+		counts.merge(cell.Counts)
+		for class, e := range cell.Errors {
+			errors[class] += e.Count
+		}
+	}
+	return counts, errors
+}
+
 // Seconds is the seconds that have a cell, ascending.
 func (c *Cells) Seconds() []int64 { return slices.Sorted(maps.Keys(c.cells)) }
 

@@ -50,16 +50,15 @@ func (a *Account) checkForward(sequence int64, t *tally.Tally) {
 	if a.gap {
 		return
 	}
-	before := a.base.Clone()
-	a.tail.SumInto(before)
-	c, was := t.Counts, before.Counts
+	tail, tailErrors := a.tail.Count()
+	responses, errors, notSent := a.base.Counts.Responses+tail.Responses, a.base.Counts.Errors+tail.Errors, a.base.Counts.NotSent+tail.NotSent
 	folded := t.Folded - a.base.Folded
-	if c.Responses < was.Responses || c.Errors < was.Errors || c.NotSent < was.NotSent || c.Settled() != was.Settled()+folded {
+	if c := t.Counts; c.Responses < responses || c.Errors < errors || c.NotSent < notSent || c.Settled() != responses+errors+notSent+folded {
 		a.fault("message %d has %d responses, %d errors and %d slots not sent, but the outcomes before it make %d, %d and %d, and %d were folded since",
-			sequence, c.Responses, c.Errors, c.NotSent, was.Responses, was.Errors, was.NotSent, folded)
+			sequence, c.Responses, c.Errors, c.NotSent, responses, errors, notSent, folded)
 	}
 	for class := outcome.Class(1); class < outcome.ClassCount; class++ {
-		got, least := count(t, class), count(before, class)
+		got, least := count(t, class), count(a.base, class)+tailErrors[class]
 		if got < least || folded == 0 && got > least {
 			a.fault("message %d has %d errors of class %v, but the outcomes before it make %d", sequence, got, class, least)
 		}
