@@ -17,8 +17,12 @@ type seenHead struct {
 	at    time.Duration // when it was noted, on the run's clock
 }
 
-// noteInterval is the least time between two heads that are noted: heads that all differ must not cost an allocation each.
-const noteInterval = 10 * time.Millisecond
+const (
+	// noteInterval is the least time between two heads that are noted: heads that all differ must not cost an allocation each.
+	noteInterval = 10 * time.Millisecond
+	// maxNoted is the longest head that is noted, in bytes: a plan has 10,000 requests, each of which notes one.
+	maxNoted = 2 << 10
+)
 
 // recall reports whether b begins with the head that was noted; then h is what parseHead would make of it.
 func (l *lastHead) recall(b []byte, h *head) bool {
@@ -30,8 +34,11 @@ func (l *lastHead) recall(b []byte, h *head) bool {
 	return true
 }
 
-// note keeps a copy of what parseHead made h of, unless the last one was noted just now.
+// note keeps a copy of what parseHead made h of, unless it is long, or the last one was noted just now.
 func (l *lastHead) note(b []byte, h *head, now time.Duration) {
+	if len(b) > maxNoted {
+		return
+	}
 	if seen := l.seen.Load(); seen == nil || now-seen.at >= noteInterval {
 		l.seen.Store(&seenHead{bytes: bytes.Clone(b), head: *h, at: now})
 	}

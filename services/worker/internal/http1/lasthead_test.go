@@ -10,6 +10,7 @@ import (
 func TestLastHead(t *testing.T) {
 	t.Parallel()
 	chunked := strings.Replace(nginxHead, "Content-Length: 615", "Transfer-Encoding: chunked", 1)
+	long := strings.Replace(nginxHead, "nginx", strings.Repeat("x", maxNoted), 1)
 	var l lastHead
 	for i, step := range []struct {
 		name, head string
@@ -22,7 +23,9 @@ func TestLastHead(t *testing.T) {
 		{"it was too early to note it", chunked, noteInterval, false},
 		{"now it is noted", chunked, noteInterval, true},
 		{"and the first one forgotten", nginxHead, noteInterval, false},
-		{"of which one byte differs", strings.Replace(chunked, "keep-alive", "keep-alivE", 1), 3 * noteInterval, false},
+		{"of which one byte differs", strings.Replace(chunked, "keep-alive", "keep-alivE", 1), noteInterval, false},
+		{"a long one", long, 3 * noteInterval, false},
+		{"is not noted", long, 3 * noteInterval, false},
 	} {
 		var want head
 		b := []byte(step.head + "and a body")
