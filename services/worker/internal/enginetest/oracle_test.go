@@ -183,18 +183,26 @@ func testNoRequestIsSentTwice(t *testing.T, e engine) {
 			t.Parallel()
 			o := startOracle(t, target.OracleConfig{})
 			s := e.newSender(t, planFor(o.URL()+script), nil)
+			reused, left := 0, false
 			for slot := range int64(200) {
 				got := send(t, s, slot)
 				want := outcome.NoError
-				if slot%2 == 1 {
+				if got.Connection == nil {
 					want = outcome.ConnClosedIdle
+					reused++
 				}
 				if got.Error != want {
 					t.Fatalf("slot %d = %v (%s), want %v", slot, got.Error, got.Message, want)
 				}
-				if (got.Connection != nil) != (slot%2 == 0) {
+				// On a busy machine net/http does not use each connection again: one whose request it has not seen written when
+				// the response is there it closes.
+				if reuses := got.Connection == nil; reuses && !left || !reuses && left && e.name != "std" {
 					t.Errorf("slot %d has connection %+v", slot, got.Connection)
 				}
+				left = got.Error == outcome.NoError
+			}
+			if reused == 0 {
+				t.Error("no connection was used again")
 			}
 			if key, n := o.Ledger().MaxPerSlot(); n != 1 || o.Ledger().Total() != 200 {
 				t.Errorf("the target saw %d requests, %s %d times, want 200, each once", o.Ledger().Total(), key, n)
