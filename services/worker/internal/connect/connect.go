@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -139,5 +140,21 @@ func (c *Connector) handshake(ctx context.Context, raw net.Conn, o Origin, opene
 	}
 	opened.TLS = time.Since(begin)
 	opened.TLSResumed = conn.ConnectionState().DidResume
-	return conn, nil
+	return secured{conn}, nil
+}
+
+// secured is a TLS connection on which a write that fails looks for the reason. Under TLS 1.3 a target refuses a client
+// certificate when the handshake is over here; it says so in an alert and hangs up, and whether a read or a write is the first to
+// notice is chance.
+type secured struct{ *tls.Conn }
+
+// Write writes, and fails with the target's alert if it has sent one.
+func (s secured) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		if _, told := s.Conn.Read(make([]byte, 1)); errclass.IsAlert(told) { // what is read is of no use any more
+			err = told
+		}
+	}
+	return n, err
 }

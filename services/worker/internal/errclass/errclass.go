@@ -163,7 +163,7 @@ func (f *Failure) exchange() outcome.Class {
 	switch {
 	case f.timedOut():
 		return f.timeout()
-	case alert(f.Err):
+	case IsAlert(f.Err):
 		return outcome.TLSAlert
 	case f.Phase == Body:
 		return f.body()
@@ -184,9 +184,9 @@ func (f *Failure) exchange() outcome.Class {
 	}
 }
 
-// alert reports whether err is a TLS alert, of the peer or our own: with TLS 1.3 a client certificate is refused only after
+// IsAlert reports whether err is a TLS alert, of the peer or our own: with TLS 1.3 a client certificate is refused only after
 // the handshake. crypto/tls has no exported type for it, but a fixed Op.
-func alert(err error) bool {
+func IsAlert(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &operation) && (operation.Op == "remote error" || operation.Op == "local error")
 }
