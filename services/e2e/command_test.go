@@ -44,6 +44,8 @@ func TestBadInput(t *testing.T) {
 		{"duration that is none", []string{"run", "-z", "soon", o.URL()}, []string{"soon"}},
 		{"rate times duration", []string{"run", "-q", "1000000", "-z", "24h", o.URL()}, []string{"10"}},
 		{"head too large", []string{"run", "-H", "A: " + strings.Repeat("x", 100_000), o.URL()}, []string{"headers"}},
+		{"body without end", []string{"run", "-D", "/dev/zero", o.URL()}, []string{"-D", "/dev/zero", "1048576"}},
+		{"authorities without end", []string{"run", "--cacert", "/dev/zero", o.URL()}, []string{"--cacert", "/dev/zero", "1048576"}},
 		{"output", []string{"run", "-o", "xml", o.URL()}, []string{"-o", "xml"}},
 		{"call without URL", []string{"call"}, []string{"URL"}},
 		{"coordinator without workers", []string{"coordinator"}, []string{"--workers"}},

@@ -67,6 +67,9 @@ func (f *callFlags) call(cmd *cobra.Command, std stdio, urls []string) error {
 	if err != nil {
 		return usage(err)
 	}
+	if f.worker == "" {
+		warn(std, p)
+	}
 	var services embedded.Services
 	defer services.Close()
 	conn, err := f.connect(&services)
@@ -95,9 +98,9 @@ func textOf(urls []string) func(io.Writer, *outcome.Outcome) error {
 func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) {
 	switch {
 	case cmd.Flags().Changed("requests") && f.requests < 1:
-		return nil, fmt.Errorf("-n %d is not at least 1", f.requests)
+		return nil, fmt.Errorf("-n %d is not at least 1; give a number of requests, as 100", f.requests)
 	case cmd.Flags().Changed("concurrency") && f.concurrency < 1:
-		return nil, fmt.Errorf("-c %d is not at least 1", f.concurrency)
+		return nil, fmt.Errorf("-c %d is not at least 1; give a number of senders, as 50", f.concurrency)
 	case f.requests > 0 && f.requests < int64(len(urls)):
 		return nil, fmt.Errorf("-n %d leaves out some of the %d URLs; use at least as many", f.requests, len(urls))
 	}

@@ -35,7 +35,7 @@ func (f *openLoopFlags) openLoop(flags *pflag.FlagSet) (*plan.OpenLoop, error) {
 	open := given("rate") || given("stage")
 	switch {
 	case given("rate") && !(f.rate > 0 && f.rate <= math.MaxFloat64):
-		return nil, fmt.Errorf("-q %v is not a rate of more than 0 requests per second", f.rate)
+		return nil, fmt.Errorf("-q %v is not a rate of more than 0; give the requests per second, as 100", f.rate)
 	case given("rate") && given("stage"):
 		return nil, fmt.Errorf("-q %v and --stage exclude each other; give the rate as a --stage of its own, or leave the stages out", f.rate)
 	case given("stage") && !f.stages.send():
@@ -47,7 +47,7 @@ func (f *openLoopFlags) openLoop(flags *pflag.FlagSet) (*plan.OpenLoop, error) {
 	case given("max-lateness") && !open:
 		return nil, fmt.Errorf("--max-lateness %s is of a rate; give one with -q or --stage", f.maxLateness.text)
 	case given("max-lateness") && f.maxLateness.value <= 0:
-		return nil, fmt.Errorf("--max-lateness %s is not more than 0, in whole nanoseconds; leave it out for no limit", f.maxLateness.text)
+		return nil, fmt.Errorf("--max-lateness %s is not more than 0; give how late a request may be, as 100ms, or leave it out for no limit", f.maxLateness.text)
 	case !open:
 		return nil, nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -39,7 +38,7 @@ func (f *httpFlags) options(flags *pflag.FlagSet, http *plan.HTTPOptions) error 
 	}
 	http.RequestsPerConnection = f.requestsPerConnection
 	if f.firstByteTimeout.given && f.firstByteTimeout.value <= 0 {
-		return fmt.Errorf("--first-byte-timeout %s is not more than 0, in whole nanoseconds", f.firstByteTimeout.text)
+		return fmt.Errorf("--first-byte-timeout %s is not more than 0; give the time until the first byte, as 5s", f.firstByteTimeout.text)
 	}
 	http.FirstByteTimeout = f.firstByteTimeout.value
 	return f.identity(flags, &http.TLS)
@@ -56,13 +55,13 @@ func (f *httpFlags) identity(flags *pflag.FlagSet, options *plan.TLSOptions) err
 	case !cert:
 		return fmt.Errorf("--key %q is without --cert; give the key's certificate too", f.key)
 	}
-	certPEM, err := os.ReadFile(f.cert)
+	certPEM, err := readFile("--cert", f.cert, maxPEM)
 	if err != nil {
-		return fmt.Errorf("--cert: %w", err)
+		return err
 	}
-	keyPEM, err := os.ReadFile(f.key)
+	keyPEM, err := readFile("--key", f.key, maxPEM)
 	if err != nil {
-		return fmt.Errorf("--key: %w", err)
+		return err
 	}
 	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
 		return fmt.Errorf("--cert %s and --key %s do not hold a certificate and its key, in PEM and without a passphrase; name the two files that belong together",

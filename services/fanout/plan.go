@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 		headers = append(headers, plan.Header{Name: name, Value: value})
 	}
 	if f.timeout.given && f.timeout.value <= 0 {
-		return nil, fmt.Errorf("-t %s is not more than 0, in whole nanoseconds", f.timeout.text)
+		return nil, fmt.Errorf("-t %s is not more than 0; give the time that a request may take, as 30s", f.timeout.text)
 	}
 	for _, url := range urls {
 		p.Requests = append(p.Requests, plan.Request{URL: withScheme(url), Method: f.method, Headers: headers, Body: body})
@@ -71,9 +70,9 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 	}
 	p.HTTP.TLS.InsecureSkipVerify = f.insecure
 	if f.caCert != "" {
-		authorities, err := os.ReadFile(f.caCert)
+		authorities, err := readFile("--cacert", f.caCert, maxPEM)
 		if err != nil {
-			return nil, fmt.Errorf("--cacert: %w", err)
+			return nil, err
 		}
 		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
 			return nil, fmt.Errorf("--cacert %s holds no certificate in PEM; convert it with openssl x509, or name another file", f.caCert)
@@ -90,11 +89,7 @@ func (f *requestFlags) readBody() ([]byte, error) {
 	if f.bodyFile == "" {
 		return []byte(f.body), nil
 	}
-	body, err := os.ReadFile(f.bodyFile)
-	if err != nil {
-		return nil, fmt.Errorf("-D: %w", err)
-	}
-	return body, nil
+	return readFile("-D", f.bodyFile, plan.DefaultCaps().BodyBytes)
 }
 
 // withScheme takes 127.0.0.1:8080/x for http://127.0.0.1:8080/x, as curl and hey do. What has a scheme is left as it is, also
@@ -181,11 +176,11 @@ func (f *loadFlags) load(flags *pflag.FlagSet) (plan.Load, error) {
 	given := flags.Changed
 	switch {
 	case given("requests") && f.requests < 1:
-		return load, fmt.Errorf("-n %d is not at least 1", f.requests)
+		return load, fmt.Errorf("-n %d is not at least 1; give a number of requests, as 100", f.requests)
 	case given("concurrency") && f.concurrency < 1:
-		return load, fmt.Errorf("-c %d is not at least 1", f.concurrency)
+		return load, fmt.Errorf("-c %d is not at least 1; give a number of senders, as 50", f.concurrency)
 	case given("duration") && f.duration.value <= 0:
-		return load, fmt.Errorf("-z %s is not more than 0, in whole nanoseconds", f.duration.text)
+		return load, fmt.Errorf("-z %s is not more than 0; give the length of the load, as 10s", f.duration.text)
 	}
 	open, err := f.open.openLoop(flags)
 	if err != nil {

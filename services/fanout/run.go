@@ -88,7 +88,9 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	if err != nil {
 		return usage(err)
 	}
-	f.warn(std, about.Plan)
+	if f.coordinator == "" && f.workers == "" {
+		warn(std, about.Plan)
+	}
 	var services embedded.Services
 	defer services.Close()
 	conn, err := f.connect(&services)
@@ -109,7 +111,7 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 		return failure(err)
 	}
 	code := verdictCode(final)
-	if code == exitPassed && f.strict && final.LimitedBy == run.ByGenerator {
+	if (code == exitPassed || code == exitFailed) && f.strict && final.LimitedBy == run.ByGenerator {
 		code = exitIncomplete
 	}
 	if code != exitPassed {
@@ -150,11 +152,8 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 	return about, f.outcomes.options(cmd.Flags(), &about.Plan.Outcomes)
 }
 
-// warn says what this machine may lack for the run, if it is this one that sends. Workers elsewhere say it in their logs.
-func (f *runFlags) warn(std stdio, p *plan.Plan) {
-	if f.coordinator != "" || f.workers != "" {
-		return
-	}
+// warn says what this machine, which is the one that sends, may lack for the plan. Workers elsewhere say it in their logs.
+func warn(std stdio, p *plan.Plan) {
 	atOnce := int64(0)
 	switch {
 	case p.Load.ClosedLoop != nil:

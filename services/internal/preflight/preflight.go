@@ -47,11 +47,11 @@ func files(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 	case !limited:
 		return ""
 	case atOnce > m.Senders:
-		return fmt.Sprintf("this process may have %s files open, which is not enough for %s requests at once: raise the limit (ulimit -n), or ask for %s at most",
-			number(m.Files), number(atOnce), number(m.Senders))
+		return fmt.Sprintf("this process may have %s files open, which is not enough for %s at once: raise the limit (ulimit -n), or ask for %s at most",
+			number(m.Files), requests(atOnce), number(m.Senders))
 	case p.Load.OpenLoop != nil && atOnce == 0 && peak > float64(m.Senders):
-		return fmt.Sprintf("this process may have %s files open, and so %s requests at once: at %s a second slots will be late when the target takes longer than %v; raise the limit (ulimit -n)",
-			number(m.Files), number(m.Senders), rate(peak), seconds(float64(m.Senders)/peak))
+		return fmt.Sprintf("this process may have %s files open, and so %s at once: at %s a second slots will be late when the target takes longer than %v; raise the limit (ulimit -n)",
+			number(m.Files), requests(m.Senders), rate(peak), seconds(float64(m.Senders)/peak))
 	default:
 		return ""
 	}
@@ -65,8 +65,8 @@ func ports(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 	available := m.Ports * int64(origins(p))
 	const advice = "slots that find none will end as LOCAL_PORTS (see net.ipv4.ip_local_port_range)"
 	if atOnce > available {
-		return fmt.Sprintf("there are %s local ports for connections to the target, and %s requests at once need one each: %s",
-			number(available), number(atOnce), advice)
+		return fmt.Sprintf("there are %s local ports for connections to the target, and %s at once need one each: %s",
+			number(available), requests(atOnce), advice)
 	}
 	if each == 0 {
 		return ""
@@ -111,6 +111,14 @@ func origins(p *plan.Plan) int {
 		}
 	}
 	return max(len(seen), 1)
+}
+
+// requests is so many requests in words.
+func requests(n int64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return number(n) + " requests"
 }
 
 // number writes thousands as people do.
