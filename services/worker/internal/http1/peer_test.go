@@ -119,7 +119,7 @@ const okay = ok11 + "Content-Length: 3" + crlf + crlf + "ok\n"
 func planFor(urls ...string) *plan.Plan {
 	p := &plan.Plan{
 		Load: plan.Load{ClosedLoop: &plan.ClosedLoop{Concurrency: 1}},
-		HTTP: plan.HTTPOptions{DialTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second},
+		HTTP: plan.HTTPOptions{DialTimeout: 20 * time.Second, TLSTimeout: 20 * time.Second},
 	}
 	for _, url := range urls {
 		p.Requests = append(p.Requests, plan.Request{URL: url, Method: "GET", Weight: 1, Timeout: 20 * time.Second})
