@@ -41,6 +41,35 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
+// A load that needs more senders than there are was limited by whoever bounds them: by the target that keeps them busy where the
+// plan does, and by the generator where this machine does, which --strict makes an exit code.
+func TestFewSenders(t *testing.T) {
+	t.Parallel()
+	o, err := target.StartOracle(target.OracleConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.Close() })
+	for _, tt := range []struct {
+		name, files, flags string
+		code               int
+		limitedBy, reason  string
+	}{
+		{"the plan's", "4096", "-c 1 -t 2s", 0, "TARGET", "waited for a sender, all of which were busy with the target"},
+		{"the plan's, given up", "4096", "-c 1 -t 2s --max-lateness 100ms", 0, "TARGET", "waited for a sender, all of which were busy with the target"},
+		{"this machine's", "256", "-t 2s --max-lateness 100ms", 3, "GENERATOR", "a worker could have no more than 64"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"run", "--strict", "-q", "500", "-z", "1s", "-o", "json", o.URL() + "/delay/500ms"}, strings.Fields(tt.flags)...)
+			got := execute(t, tool(t, "sh"), append([]string{"-c", `ulimit -n ` + tt.files + ` && exec "$0" "$@"`, binary}, args...)...)
+			if r := readReport(t, got); got.code != tt.code || r.LimitedBy != tt.limitedBy || !strings.Contains(r.LimitedReason, tt.reason) {
+				t.Errorf("run = exit %d, limited by %s: %q, want %d, %s: %q", got.code, r.LimitedBy, r.LimitedReason, tt.code, tt.limitedBy, tt.reason)
+			}
+		})
+	}
+}
+
 // In a network with fifty ports a run without keep-alive says before it starts that they may not be enough, and counts the slots
 // that got none; the others have a response.
 func TestFewPorts(t *testing.T) {

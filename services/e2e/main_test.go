@@ -129,6 +129,8 @@ func start(t *testing.T, args ...string) *service {
 type report struct {
 	Verdict       string
 	VerdictReason string
+	LimitedBy     string
+	LimitedReason string
 	StartTime     string
 	Counts        struct {
 		Planned, Pending, InFlight, Responses, Errors, NotSent, Unknown int64

@@ -96,7 +96,7 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	}
 	j := &job{
 		key:  callKey{shard.RunID, shard.ShardID},
-		work: engine.Work{Plan: p, Schedule: slots, Grants: shard.Grants, Concurrency: concurrency, Start: arrived},
+		work: engine.Work{Plan: p, Schedule: slots, Grants: shard.Grants, Concurrency: concurrency, Capped: concurrency == w.config.Caps.Senders, Start: arrived},
 	}
 	if shard.StartClock > 0 {
 		j.work.Start = w.born.Add(shard.StartClock)
@@ -137,7 +137,8 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		err = j.rest(batcher, call)
 	}
 	if err == nil {
-		err = batcher.Finish(&run.Effort{CPUShare: work.cpuShare(), Senders: call.Senders(), HeldBack: call.HeldBack()})
+		heldBack, capped := call.HeldBack()
+		err = batcher.Finish(&run.Effort{CPUShare: work.cpuShare(), Senders: call.Senders(), HeldBack: heldBack, Capped: capped})
 	}
 	if err != nil {
 		stop()

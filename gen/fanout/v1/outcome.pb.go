@@ -82,7 +82,8 @@ const (
 	ErrorClass_ERROR_CLASS_TIMEOUT_TOTAL ErrorClass = 26
 	// A reused connection ended before a byte of the response. Target; maybe delivered; never sent again.
 	ErrorClass_ERROR_CLASS_CONN_CLOSED_IDLE ErrorClass = 27
-	// A new connection was reset before a byte of the response (ECONNRESET). Target; maybe delivered.
+	// A connection was reset (ECONNRESET) before the end of the response's head; a reused one after a byte of it. Target; maybe
+	// delivered.
 	ErrorClass_ERROR_CLASS_CONN_RESET ErrorClass = 28
 	// A new connection ended before a byte of the response. Target; maybe delivered.
 	ErrorClass_ERROR_CLASS_CONN_EOF ErrorClass = 29
@@ -559,7 +560,8 @@ type Outcome struct {
 	Slot int64 `protobuf:"varint,1,opt,name=slot,proto3" json:"slot,omitempty"`
 	// Index of the slot's request in plan.requests.
 	Request int32 `protobuf:"varint,2,opt,name=request,proto3" json:"request,omitempty"`
-	// HTTP status of the last response's head, 100 to 999; with an error, the status that had arrived before it. 0: none.
+	// HTTP status of the last response's head, three digits as the target wrote them, usually 100 to 599; with an error, the status
+	// that had arrived before it. 0: none, or the target wrote 000.
 	Status int32 `protobuf:"varint,3,opt,name=status,proto3" json:"status,omitempty"`
 	// Why there is no whole response although the slot was sent, or was about to be.
 	Error ErrorClass `protobuf:"varint,4,opt,name=error,proto3,enum=fanout.v1.ErrorClass" json:"error,omitempty"`

@@ -202,14 +202,16 @@ func (Verdict) EnumDescriptor() ([]byte, []int) {
 type LimitedBy int32
 
 const (
-	// The run has not ended, or sent nothing.
+	// The run has not ended, sent nothing, or was cut short before anything limited it.
 	LimitedBy_LIMITED_BY_UNSPECIFIED LimitedBy = 0
-	// The target: the generator had time to spare, and either there was no schedule or no sender was free to keep it.
+	// The target: the generator had time to spare, and either there was no schedule or none of the plan's senders was free to keep
+	// it.
 	LimitedBy_LIMITED_BY_TARGET LimitedBy = 1
 	// The generator; the figures then describe it rather than the target. One of: a worker's cpu_share is 0.9 or more in a run
 	// of 1 s or more; slots failed for want of files, ports or memory; senders waited for the stream in more than 1% of the
-	// run's time; in an open loop the 99th percentile of lateness is above 10 ms, or more than 1% of the slots were given up,
-	// LATE, and at most 1% of them were held back by senders that were all busy.
+	// run's time; in an open loop the 99th percentile of lateness is above 10 ms, or more than 1% of the slots were given up, LATE
+	// or RUN_ENDED, and at most 1% of them were held back by senders that were all busy, or more than 1% of them because the worker
+	// could have no more senders.
 	LimitedBy_LIMITED_BY_GENERATOR LimitedBy = 2
 	// The schedule: it was carried out as written.
 	LimitedBy_LIMITED_BY_SCHEDULE LimitedBy = 3
@@ -575,6 +577,9 @@ type Effort struct {
 	SenderCount int64 `protobuf:"varint,2,opt,name=sender_count,json=senderCount,proto3" json:"sender_count,omitempty"`
 	// Slots of an open loop that no sender was free to take when they were due, although the call could have no more senders.
 	HeldBackCount int64 `protobuf:"varint,3,opt,name=held_back_count,json=heldBackCount,proto3" json:"held_back_count,omitempty"`
+	// Those of held_back_count for which the call had as many senders as the worker takes: its cap, which follows the files that
+	// its process may have open. The others had as many as the plan allows.
+	CappedCount   int64 `protobuf:"varint,4,opt,name=capped_count,json=cappedCount,proto3" json:"capped_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -626,6 +631,13 @@ func (x *Effort) GetSenderCount() int64 {
 func (x *Effort) GetHeldBackCount() int64 {
 	if x != nil {
 		return x.HeldBackCount
+	}
+	return 0
+}
+
+func (x *Effort) GetCappedCount() int64 {
+	if x != nil {
+		return x.CappedCount
 	}
 	return 0
 }
@@ -718,11 +730,12 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"instanceId\x12&\n" +
 	"\x05tally\x18\x03 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x122\n" +
 	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure\x12)\n" +
-	"\x06effort\x18\x05 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"p\n" +
+	"\x06effort\x18\x05 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"\x93\x01\n" +
 	"\x06Effort\x12\x1b\n" +
 	"\tcpu_share\x18\x01 \x01(\x01R\bcpuShare\x12!\n" +
 	"\fsender_count\x18\x02 \x01(\x03R\vsenderCount\x12&\n" +
-	"\x0fheld_back_count\x18\x03 \x01(\x03R\rheldBackCount\"^\n" +
+	"\x0fheld_back_count\x18\x03 \x01(\x03R\rheldBackCount\x12!\n" +
+	"\fcapped_count\x18\x04 \x01(\x03R\vcappedCount\"^\n" +
 	"\rWorkerFailure\x123\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x1d.fanout.v1.WorkerFailureClassR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*J\n" +

@@ -23,7 +23,7 @@
 //	state                   STARTING | RUNNING | STOPPING | ENDED
 //	verdict                 UNSPECIFIED (not ended) | PASSED | FAILED | INCOMPLETE | CANCELLED
 //	verdictReason           one sentence; "" for a run that passed or goes on
-//	limitedBy               UNSPECIFIED (not ended, or nothing sent) | TARGET | GENERATOR | SCHEDULE
+//	limitedBy               UNSPECIFIED (not ended, nothing sent, or cut short) | TARGET | GENERATOR | SCHEDULE
 //	limitedReason           one sentence; "" with SCHEDULE
 //	createTime              time
 //	startTime               time; absent: nothing was sent
@@ -43,7 +43,7 @@
 //	streamStalledDuration   seconds in which senders waited for the stream
 //	groups                  {"name": {the keys from counts to streamStalledDuration}}
 //	workers                 [{address, instanceId, the keys from counts to streamStalledDuration, failure: {class, message},
-//	                        effort: {cpuShare, senderCount, heldBackCount}}]; failure is absent when the worker finished, or
+//	                        effort: {cpuShare, senderCount, heldBackCount, cappedCount}}]; failure is absent when the worker finished, or
 //	                        still runs, and effort until it has
 //
 // A latency:

@@ -114,6 +114,8 @@ func passed() *run.Run {
 		Started: start,
 		Ended:   start.Add(1240 * time.Millisecond),
 		Tally:   snapshot(plain(10_000, 1200*time.Microsecond)...),
+
+		LimitedBy: run.ByTarget, LimitedReason: "all requests were sent at once",
 	}
 }
 
@@ -175,11 +177,12 @@ func refused() *run.Run {
 	}
 }
 
-// byTime is a closed loop ended by its duration, in which a worker was lost.
+// byTime is a closed loop ended by its duration, in which a worker was lost. (That a schedule limited it is not true, but has to be shown.)
 func byTime() *run.Run {
 	r := passed()
 	r.Plan.Load = plan.Load{Duration: 10 * time.Second, ClosedLoop: &plan.ClosedLoop{Concurrency: 50}}
 	r.Verdict, r.Reason = run.Incomplete, "Worker 10.0.0.12:7070 was lost."
+	r.LimitedBy, r.LimitedReason = run.BySchedule, ""
 	r.Tally.Counts.Unknown, r.Tally.Counts.Planned = 1, r.Tally.Counts.Planned+1
 	return r
 }

@@ -109,6 +109,7 @@ type (
 		CPUShare      float64 `json:"cpuShare"`
 		SenderCount   int64   `json:"senderCount"`
 		HeldBackCount int64   `json:"heldBackCount"`
+		CappedCount   int64   `json:"cappedCount"`
 	}
 
 	failureDocument struct {
@@ -203,7 +204,7 @@ func workerOf(w run.WorkerResult) workerDocument {
 		d.Failure = &failureDocument{w.Failure.Class.String(), w.Failure.Message}
 	}
 	if w.Effort != nil {
-		d.Effort = &effortDocument{w.Effort.CPUShare, w.Effort.Senders, w.Effort.HeldBack}
+		d.Effort = &effortDocument{w.Effort.CPUShare, w.Effort.Senders, w.Effort.HeldBack, w.Effort.Capped}
 	}
 	return d
 }

@@ -177,6 +177,12 @@ func quantile(l *tally.Latency, d time.Duration) string {
 // notes are what limits the report itself.
 func (p *page) notes() []string {
 	var lines []string
+	switch p.run.LimitedBy {
+	case run.ByTarget:
+		lines = p.note("Limited by the TARGET: " + clean(p.run.LimitedReason) + ".")
+	case run.BySchedule:
+		lines = p.note("Limited by the SCHEDULE: it was carried out as written.")
+	}
 	asked := p.run.Plan != nil && p.run.Plan.Outcomes.Detail == plan.DetailTallyOnly
 	if n := p.tally.Folded; n > 0 && !asked {
 		lines = append(lines, p.note(count(n, "outcome")+plural(n, " was", " were")+" folded: counted, but not listed one by one.")...)

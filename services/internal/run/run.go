@@ -43,6 +43,7 @@ type Effort struct {
 	CPUShare float64 // of what its cores could give, 0 to 1; 0: not known
 	Senders  int64   // the most at once
 	HeldBack int64   // slots of an open loop that were due while all senders were busy, and there could be no more
+	Capped   int64   // of those, the ones for which the worker could have no more, whatever was asked for
 }
 
 // Failure is why a worker did not finish its shard.

@@ -115,7 +115,7 @@ func EffortProto(e *run.Effort) *fanoutv1.Effort {
 	if e == nil {
 		return nil
 	}
-	return &fanoutv1.Effort{CpuShare: e.CPUShare, SenderCount: e.Senders, HeldBackCount: e.HeldBack}
+	return &fanoutv1.Effort{CpuShare: e.CPUShare, SenderCount: e.Senders, HeldBackCount: e.HeldBack, CappedCount: e.Capped}
 }
 
 // Effort is the effort that pb says, nil for nil; a share is 0 to 1, and no count is negative.
@@ -127,7 +127,11 @@ func Effort(pb *fanoutv1.Effort) *run.Effort {
 	if !(share > 0) { // NaN too
 		share = 0
 	}
-	return &run.Effort{CPUShare: min(share, 1), Senders: max(pb.GetSenderCount(), 0), HeldBack: max(pb.GetHeldBackCount(), 0)}
+	heldBack := max(pb.GetHeldBackCount(), 0)
+	return &run.Effort{
+		CPUShare: min(share, 1), Senders: max(pb.GetSenderCount(), 0),
+		HeldBack: heldBack, Capped: min(max(pb.GetCappedCount(), 0), heldBack),
+	}
 }
 
 // FailureProto is the message that says f, nil for nil.

@@ -19,11 +19,12 @@ const (
 	maxStalled = 0.01
 	// maxLateness is how late an open loop may be at the 99th percentile: what a user of the target would not notice.
 	maxLateness = 10 * time.Millisecond
-	// maxHeldBack is the part of the slots that may wait for a sender because all are busy; beyond it lateness is the target's
-	// doing, and the caller's, who bounded the senders.
+	// maxHeldBack is the part of the slots that may wait for a sender because all are busy; beyond it lateness is the doing of the
+	// target, and of whoever bounded the senders.
 	maxHeldBack = 0.01
-	// maxGivenUp is the part of the slots that may be given up, LATE: they have no lateness that a percentile could show.
-	maxGivenUp = 0.01
+	// maxUnsent is the part of the slots that may be given up, LATE or RUN_ENDED: they have no lateness that a percentile could
+	// show.
+	maxUnsent = 0.01
 )
 
 // limit is what limited a run that has ended, and one sentence on it.
@@ -35,13 +36,25 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 	if reason := generator(r); reason != "" {
 		return run.ByGenerator, reason
 	}
-	if r.Plan.Load.OpenLoop == nil {
+	switch load := r.Plan.Load; {
+	case load.AllAtOnce():
+		return run.ByTarget, "all requests were sent at once"
+	case load.OpenLoop == nil:
 		return run.ByTarget, "the next request was sent when the target had answered"
+	case offSchedule(r) != "":
+		all, _ := heldBack(r)
+		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", all, c.Planned)
+	case isCutShort(r):
+		return run.NoLimit, ""
+	default:
+		return run.BySchedule, ""
 	}
-	if offSchedule(r) != "" {
-		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", heldBack(r), c.Planned)
-	}
-	return run.BySchedule, ""
+}
+
+// isCutShort reports whether a run was not carried out to its end.
+func isCutShort(r *run.Run) bool {
+	return r.Tally.Counts.Unknown > 0 ||
+		notSent(r.Tally, outcome.NotSentCancelled)+notSent(r.Tally, outcome.NotSentLeaseLost)+cutOff(r.Tally) > 0
 }
 
 // generator is why the generator limited the run; "" if it did not.
@@ -60,8 +73,17 @@ func generator(r *run.Run) string {
 			return fmt.Sprintf("senders of worker %s waited %v for the stream to the coordinator", w.Address, w.Tally.Stalled.Round(time.Millisecond))
 		}
 	}
-	if late := offSchedule(r); late != "" && float64(heldBack(r)) <= maxHeldBack*float64(r.Tally.Counts.Planned) {
+	late := offSchedule(r)
+	if late == "" {
+		return ""
+	}
+	bound := maxHeldBack * float64(r.Tally.Counts.Planned)
+	switch all, capped := heldBack(r); {
+	case float64(all) <= bound:
 		return late + ", although senders were free"
+	case float64(capped) > bound:
+		return fmt.Sprintf("%s: %d of %d slots waited for a sender, and a worker could have no more than %d",
+			late, capped, r.Tally.Counts.Planned, mostSenders(r))
 	}
 	return ""
 }
@@ -71,8 +93,8 @@ func offSchedule(r *run.Run) string {
 	if r.Plan.Load.OpenLoop == nil {
 		return ""
 	}
-	if n := notSent(r.Tally, outcome.NotSentLate); float64(n) > maxGivenUp*float64(r.Tally.Counts.Planned) {
-		return fmt.Sprintf("%d of %d slots were given up, LATE", n, r.Tally.Counts.Planned)
+	if n := notSent(r.Tally, outcome.NotSentLate) + notSent(r.Tally, outcome.NotSentRunEnded); float64(n) > maxUnsent*float64(r.Tally.Counts.Planned) {
+		return fmt.Sprintf("%d of %d slots were not sent in time", n, r.Tally.Counts.Planned)
 	}
 	if p99 := r.Tally.Lateness.P99; p99 > maxLateness {
 		return fmt.Sprintf("the 99th percentile of lateness is %v", p99.Round(10*time.Microsecond))
@@ -94,13 +116,23 @@ func localFaults(t *tally.Snapshot) (n int64, class outcome.Class) {
 	return n, class
 }
 
-// heldBack is the slots that found no sender free, of all workers.
-func heldBack(r *run.Run) int64 {
-	var n int64
+// heldBack is the slots that found no sender free, of all workers, and those of them for which the worker could have no more.
+func heldBack(r *run.Run) (all, capped int64) {
 	for _, w := range r.Workers {
 		if w.Effort != nil {
-			n += w.Effort.HeldBack
+			all += w.Effort.HeldBack
+			capped += w.Effort.Capped
 		}
 	}
-	return n
+	return all, capped
+}
+
+// mostSenders is the most senders that one worker had.
+func mostSenders(r *run.Run) (most int64) {
+	for _, w := range r.Workers {
+		if w.Effort != nil {
+			most = max(most, w.Effort.Senders)
+		}
+	}
+	return most
 }

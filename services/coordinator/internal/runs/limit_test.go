@@ -17,16 +17,18 @@ func TestLimit(t *testing.T) {
 	late := func(p99 time.Duration) *tally.Snapshot {
 		return &tally.Snapshot{Counts: tally.Counts{Planned: 1000, Responses: 1000}, Lateness: tally.Latency{P99: p99}}
 	}
-	givenUp := func(n int64) *tally.Snapshot {
+	unsent := func(reason outcome.Reason, n int64) *tally.Snapshot {
 		return &tally.Snapshot{
 			Counts:  tally.Counts{Planned: 1000, Responses: 1000 - n, NotSent: n},
-			NotSent: []tally.ReasonCount{{Reason: outcome.NotSentLate, Count: n}},
+			NotSent: []tally.ReasonCount{{Reason: reason, Count: n}},
 		}
 	}
+	givenUp := func(n int64) *tally.Snapshot { return unsent(outcome.NotSentLate, n) }
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name    string
 		closed  bool
+		atOnce  bool
 		took    time.Duration // 0: 10 s
 		tally   *tally.Snapshot
 		stalled time.Duration
@@ -38,8 +40,19 @@ func TestLimit(t *testing.T) {
 		{name: "late by itself", tally: late(11 * ms), effort: &run.Effort{HeldBack: 10}, want: run.ByGenerator, reason: "11ms"},
 		{name: "late for want of senders", tally: late(11 * ms), effort: &run.Effort{HeldBack: 11}, want: run.ByTarget, reason: "11 of 1000"},
 		{name: "a few given up", tally: givenUp(10), effort: &run.Effort{HeldBack: 10}, want: run.BySchedule},
-		{name: "given up by itself", tally: givenUp(11), effort: &run.Effort{HeldBack: 10}, want: run.ByGenerator, reason: "11 of 1000 slots were given up"},
+		{name: "given up by itself", tally: givenUp(11), effort: &run.Effort{HeldBack: 10}, want: run.ByGenerator, reason: "11 of 1000 slots were not sent in time, although"},
 		{name: "given up for want of senders", tally: givenUp(11), effort: &run.Effort{HeldBack: 11}, want: run.ByTarget, reason: "11 of 1000 slots waited"},
+		{
+			name: "given up for want of more than a worker has", tally: givenUp(20), effort: &run.Effort{HeldBack: 20, Capped: 11, Senders: 64},
+			want: run.ByGenerator, reason: "20 of 1000 slots were not sent in time: 11 of 1000 slots waited for a sender, and a worker could have no more than 64",
+		},
+		{name: "given up for want of a few more than a worker has", tally: givenUp(20), effort: &run.Effort{HeldBack: 20, Capped: 10}, want: run.ByTarget, reason: "20 of 1000"},
+		{name: "never sent for want of senders", tally: unsent(outcome.NotSentRunEnded, 995), effort: &run.Effort{HeldBack: 995}, want: run.ByTarget, reason: "995 of 1000"},
+		{name: "never sent by itself", tally: unsent(outcome.NotSentRunEnded, 995), effort: &run.Effort{}, want: run.ByGenerator, reason: "995 of 1000"},
+		{name: "cancelled", tally: unsent(outcome.NotSentCancelled, 500), effort: &run.Effort{}, want: run.NoLimit},
+		{name: "a worker that shut down", tally: unsent(outcome.NotSentLeaseLost, 1), effort: &run.Effort{}, want: run.NoLimit},
+		{name: "a worker that was lost", tally: &tally.Snapshot{Counts: tally.Counts{Planned: 1000, Responses: 999, Unknown: 1}}, want: run.NoLimit},
+		{name: "all at once", atOnce: true, tally: late(0), effort: &run.Effort{}, want: run.ByTarget, reason: "all requests were sent at once"},
 		{name: "a worker that told nothing", tally: late(9 * ms), want: run.BySchedule},
 		{name: "closed loop", closed: true, tally: late(0), effort: &run.Effort{CPUShare: 0.89}, want: run.ByTarget, reason: "answered"},
 		{name: "closed loop that waits for its own deliveries", closed: true, tally: late(time.Second), want: run.ByTarget, reason: "answered"},
@@ -59,6 +72,9 @@ func TestLimit(t *testing.T) {
 			p := &plan.Plan{Load: plan.Load{OpenLoop: &plan.OpenLoop{}}}
 			if tt.closed {
 				p.Load = plan.Load{ClosedLoop: &plan.ClosedLoop{}}
+			}
+			if tt.atOnce {
+				p.Load = plan.Load{Requests: 1000}
 			}
 			if tt.took == 0 {
 				tt.took = 10 * time.Second

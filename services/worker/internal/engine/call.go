@@ -31,6 +31,7 @@ type Work struct {
 	Schedule    *schedule.Schedule
 	Grants      schedule.Grants
 	Concurrency int64     // the most senders at once; without a shape at least the number of slots
+	Capped      bool      // so many are what the worker takes, and not what the call asked for
 	Start       time.Time // the run's start, with its monotonic reading
 }
 
@@ -68,7 +69,8 @@ type Call struct {
 	running  atomic.Int64 // senders of an open loop
 	most     atomic.Int64 // the most senders at once
 	full     atomic.Bool  // an open loop can have no more senders
-	heldBack atomic.Int64 // slots of an open loop that were due while it was full
+	capped   atomic.Bool  // for it is the worker that has no more
+	heldBack heldBack
 	stopped  atomic.Int64 // when the call stopped, in nanoseconds from its start; notStopped before
 	senders  sync.WaitGroup
 
@@ -123,6 +125,7 @@ func (c *Call) Run(ctx context.Context) {
 		}
 	}
 	c.senders.Wait()
+	c.holdBackRest()
 }
 
 // release frees what the call holds, after its last sender. The context of what is in flight stays as it is: it has no parent that
@@ -143,12 +146,8 @@ func (c *Call) Position() (granted, begun int64) {
 	return c.granted, max(min(c.claimed.Load(), c.granted)-waiting, 0)
 }
 
-// Senders is the most senders that the call had at once, and HeldBack how many slots of an open loop found none free when they
-// were due, although the call could have no more. They are meant for the time after Run.
+// Senders is the most senders that the call had at once. It is meant for the time after Run.
 func (c *Call) Senders() int64 { return c.most.Load() }
-
-// HeldBack: see Senders.
-func (c *Call) HeldBack() int64 { return c.heldBack.Load() }
 
 // NotSent is why the slots that nobody claimed were not sent. It is meant for the time after Run.
 func (c *Call) NotSent() outcome.Reason {

@@ -40,6 +40,5 @@ func (c *Call) ClaimLate() (from, to int64) {
 		return !c.late(c.work.Schedule.Due(c.work.Grants.Slot(from + int64(k))))
 	}))
 	c.claimed.Store(to)
-	c.heldBack.Add(to - from)
 	return from, to
 }

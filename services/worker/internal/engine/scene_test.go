@@ -22,6 +22,7 @@ type scene struct {
 	requests    int           // of the plan; 0 is 1
 	timeout     time.Duration // of each of them; 0 is a minute
 	concurrency int64
+	capped      bool                            // the concurrency is the worker's
 	grants      schedule.Grants                 // nil is every slot
 	delay       time.Duration                   // from now to the run's start
 	takes       func(slot int64) time.Duration  // a request
@@ -54,7 +55,7 @@ func (s scene) stage() *call {
 	}
 	c := &call{scene: s, schedule: slots, ledger: &ledger{start: time.Now().Add(s.delay), sent: map[int64]time.Duration{}}}
 	c.Call = engine.New(
-		engine.Work{Plan: p, Schedule: slots, Grants: s.grants, Concurrency: s.concurrency, Start: c.start},
+		engine.Work{Plan: p, Schedule: slots, Grants: s.grants, Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
 		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, Log: s.log},
 	)
 	return c

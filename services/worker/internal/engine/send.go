@@ -60,17 +60,14 @@ func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 	return true
 }
 
-// heldBackFrom is from when on a slot that no sender was free to take counts as held back: less is how senders take turns.
-const heldBackFrom = time.Millisecond
-
 // awaitDue waits until the slot of an open loop is due; any other slot is due when it is claimed. It returns why the slot is
 // not to be sent, if it is not: its patience is over, or the call stopped claiming first.
 func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 	if c.work.Plan.Load.OpenLoop == nil {
 		return outcome.Sent
 	}
-	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom && c.full.Load() {
-		c.heldBack.Add(1)
+	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom {
+		c.holdBack(1)
 	}
 	c.waiting.Add(1)
 	due := c.sleepUntil(c.work.Start.Add(o.Due))
@@ -95,8 +92,9 @@ func (c *Call) grow() {
 		return
 	}
 	running := c.running.Add(1)
-	if running > c.work.Concurrency || !c.config.Admit() {
+	if enough := running > c.work.Concurrency; enough || !c.config.Admit() {
 		c.running.Add(-1)
+		c.capped.Store(!enough || c.work.Capped)
 		c.full.Store(true)
 		return
 	}
