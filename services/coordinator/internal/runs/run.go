@@ -127,10 +127,14 @@ func (r *Run) headLocked() *run.Run {
 
 // fill adds the tallies of the shards.
 func (r *Run) fill(current *run.Run, shards []*shard, full bool) {
-	var sum tally.Tally
-	for _, s := range shards {
+	sum := new(tally.Tally)
+	for i, s := range shards {
 		t, result := s.result()
-		sum.Merge(t)
+		if i == 0 {
+			sum = t // a copy of our own
+		} else {
+			sum.Merge(t)
+		}
 		current.Workers = append(current.Workers, result)
 	}
 	if len(shards) == 0 && r.slots.Slots() != schedule.Unbounded {
