@@ -100,6 +100,16 @@ func (h *Histogram) Merge(o *Histogram) {
 	}
 }
 
+// Reset empties the histogram, which keeps its memory for the values that come.
+func (h *Histogram) Reset() {
+	h.stats = Stats{}
+	for _, p := range h.pages {
+		if p != nil {
+			*p = page{}
+		}
+	}
+}
+
 func saturate(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -153,14 +153,17 @@ func (s *Snapshot) Tally() (*Tally, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", h.name, err)
 		}
-		h.to.Merge(decoded)
+		*h.to = *decoded
 	}
 	for name, g := range s.Groups {
 		decoded, err := g.Tally()
 		if err != nil {
 			return nil, fmt.Errorf("group %q: %w", name, err)
 		}
-		t.group(name).Merge(decoded)
+		if t.Groups == nil {
+			t.Groups = make(map[string]*Tally, len(s.Groups))
+		}
+		t.Groups[name] = decoded
 	}
 	return t, nil
 }

@@ -135,6 +135,22 @@ func (t *Tally) Merge(o *Tally) {
 	}
 }
 
+// Reset empties the tally, which keeps its memory, and its groups, for what comes.
+func (t *Tally) Reset() {
+	for _, h := range []*histogram.Histogram{&t.Service, &t.Response, &t.Lateness, &t.FirstByte} {
+		h.Reset()
+	}
+	for _, g := range t.Groups {
+		g.Reset()
+	}
+	clear(t.ByStatus)
+	clear(t.Errors)
+	*t = Tally{
+		ByStatus: t.ByStatus, Errors: t.Errors, Groups: t.Groups,
+		Service: t.Service, Response: t.Response, Lateness: t.Lateness, FirstByte: t.FirstByte,
+	}
+}
+
 // Clone is a copy that shares nothing with t.
 func (t *Tally) Clone() *Tally {
 	c := new(Tally)

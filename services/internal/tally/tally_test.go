@@ -258,3 +258,27 @@ func TestSnapshotOrder(t *testing.T) {
 		t.Errorf("Snapshot(false) carries buckets, want none")
 	}
 }
+
+// A tally that was reset is a new one, but for the groups that it remembers.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		before, after := drawRows(t), drawRows(t)
+		got := sum(before)
+		got.Reset()
+		for _, g := range got.Groups {
+			sameSnapshot(t, g, new(tally.Tally))
+		}
+		got.Merge(sum(after))
+		want := sum(after)
+		for name, g := range got.Groups {
+			if want.Groups[name] == nil {
+				if g.Counts != (tally.Counts{}) {
+					t.Fatalf("group %q = %v, want nothing in it", name, g.Counts)
+				}
+				delete(got.Groups, name)
+			}
+		}
+		sameSnapshot(t, got, want)
+	})
+}

@@ -62,21 +62,22 @@ func (s *seconds) end(tail *tally.Cells) {
 		s.close(second, t)
 	}
 	for _, second := range tail.Seconds() {
-		s.close(second, tail.Cell(second))
+		s.close(second, tail.Cell(second).Clone())
 	}
 	s.open, s.first = nil, math.MaxInt64
 }
 
-// close adds to a second that is over.
+// close adds to a second that is over. t is given away.
 func (s *seconds) close(second int64, t *tally.Tally) {
 	if s.over == nil {
 		s.over = make(map[int64]*tally.Tally)
 	}
+	s.closed += t.Counts.Settled()
 	if s.over[second] == nil {
-		s.over[second] = new(tally.Tally)
+		s.over[second] = t
+		return
 	}
 	s.over[second].Merge(t)
-	s.closed += t.Counts.Settled()
 }
 
 // TakeSeconds gives away the figures of the seconds that are over for good and have not been taken yet, and says before which

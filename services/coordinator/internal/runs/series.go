@@ -25,13 +25,14 @@ func newSeries(slots *schedule.Schedule, shards int) *series {
 	return &series{slots: slots, open: make(map[int64]*tally.Tally), before: make([]int64, shards)}
 }
 
-// add takes seconds of a shard that are over, and before which second no other of it will come.
+// add takes seconds of a shard that are over, which are given away, and before which second no other of it will come.
 func (s *series) add(shard int, over map[int64]*tally.Tally, before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for second, t := range over {
 		if s.open[second] == nil {
-			s.open[second] = new(tally.Tally)
+			s.open[second] = t
+			continue
 		}
 		s.open[second].Merge(t)
 	}

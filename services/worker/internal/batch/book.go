@@ -16,8 +16,9 @@ import (
 type book struct {
 	over     tally.Tally // outcomes of the seconds that are over for good, and what is no outcome's
 	cells    tally.Cells
-	complete int64 // all outcomes of the seconds before it are in the cells
-	first    int64 // the seconds before it are over for good
+	sum      tally.Tally // of the two, made anew by total
+	complete int64       // all outcomes of the seconds before it are in the cells
+	first    int64       // the seconds before it are over for good
 }
 
 // observe is called before the queue is emptied, with the time since the run's start.
@@ -37,11 +38,13 @@ func (b *book) fold(f *folded) {
 	b.over.Folded += f.count
 }
 
-// total is all outcomes. It is the caller's own.
+// total is all outcomes. It is the caller's until it is called again: twice a second new memory for all histograms would make
+// senders late, since the system has to find it.
 func (b *book) total() *tally.Tally {
-	t := b.over.Clone()
-	b.cells.SumInto(t)
-	return t
+	b.sum.Reset()
+	b.sum.Merge(&b.over)
+	b.cells.SumInto(&b.sum)
+	return &b.sum
 }
 
 // seconds is the seconds that are not over for good, with the one that now is in.
