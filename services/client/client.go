@@ -133,10 +133,6 @@ func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outc
 			case c.runID <- event.Started.GetRunId():
 			default: // it is known
 			}
-		case *fanoutv1.FanOutResponse_Outcomes: // with something else beside it, of a newer worker
-			for _, o := range event.Outcomes.GetOutcomes() {
-				read = append(read, wire.Outcome(o))
-			}
 		case *fanoutv1.FanOutResponse_Finished:
 			final = wire.Snapshot(event.Finished.GetTally())
 		}

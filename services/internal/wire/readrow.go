@@ -36,7 +36,14 @@ func ReadResponse(encoded []byte, rows []outcome.Outcome) (sequence int64, read 
 		if err := proto.Unmarshal(encoded, event); err != nil {
 			return 0, rows, nil, fmt.Errorf("reading a message: %w", err)
 		}
-		return event.GetSequence(), rows, event, nil
+		outcomes := event.GetOutcomes()
+		if outcomes == nil {
+			return event.GetSequence(), rows, event, nil
+		}
+		for _, o := range outcomes.GetOutcomes() { // beside something else, of a newer sender
+			rows = append(rows, Outcome(o))
+		}
+		return event.GetSequence(), rows, nil, nil
 	}
 	for len(batch) > 0 {
 		row, size := consumeBytes(batch, batchOutcomes)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"pgregory.net/rapid"
@@ -105,6 +106,26 @@ func TestRowsRoundTrip(t *testing.T) {
 			t.Fatalf("rows = %d, %d bytes after Response, want none", rows.Len(), rows.Size())
 		}
 	})
+}
+
+// Outcomes are rows too where the hand does not read them: without a sequence, and beside a field of a newer worker.
+func TestReadResponseThatIsNotPlain(t *testing.T) {
+	t.Parallel()
+	m := &fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Outcomes{Outcomes: &fanoutv1.OutcomeBatch{
+		Outcomes: []*fanoutv1.Outcome{{Slot: 7, Status: 200}, {Slot: 8, Status: 404}},
+	}}}
+	for sequence := range int64(2) {
+		m.Sequence = sequence
+		encoded, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded = protowire.AppendVarint(protowire.AppendTag(encoded, 1000, protowire.VarintType), 1)
+		got, rows, event, err := ReadResponse(encoded, make([]outcome.Outcome, 1))
+		if err != nil || got != sequence || event != nil || len(rows) != 3 || rows[1].Slot != 7 || rows[2].Status != 404 {
+			t.Errorf("ReadResponse = %d, %+v, %v, %v, want %d and two rows more", got, rows, event, err, sequence)
+		}
+	}
 }
 
 func TestReadResponseOfOtherEvents(t *testing.T) {

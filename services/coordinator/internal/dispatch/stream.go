@@ -116,13 +116,6 @@ func (s *Stream) run(ctx context.Context, conn *grpc.ClientConn, request *fanout
 		case *fanoutv1.FanOutResponse_Started:
 			sink.Started(sequence)
 			s.admitted.Do(func() { close(s.started) })
-		case *fanoutv1.FanOutResponse_Outcomes: // with something else beside it, of a newer worker
-			rows = rows[:0]
-			for _, o := range event.Outcomes.GetOutcomes() {
-				rows = append(rows, wire.Outcome(o))
-			}
-			sink.Outcomes(sequence, rows)
-			clear(rows)
 		case *fanoutv1.FanOutResponse_Tally:
 			sink.Tally(sequence, wire.Snapshot(event.Tally))
 		case *fanoutv1.FanOutResponse_Finished:
