@@ -41,23 +41,31 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 		return run.ByTarget, "all requests were sent at once"
 	case load.OpenLoop == nil:
 		return run.ByTarget, "the next request was sent when the target had answered"
-	case offSchedule(r) != "":
-		all, _ := heldBack(r)
-		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", all, c.Planned)
-	case isCutShort(r):
+	}
+	late := offSchedule(r.Tally)
+	all, capped, senders := heldBack(r)
+	bound := maxHeldBack * float64(c.Planned)
+	switch {
+	case late == "" && isCutShort(r.Tally):
 		return run.NoLimit, ""
-	default:
+	case late == "":
 		return run.BySchedule, ""
+	case float64(all) <= bound:
+		return run.ByGenerator, late + ", although senders were free"
+	case float64(capped) > bound:
+		return run.ByGenerator, fmt.Sprintf("%s: %d of %d slots waited for a sender, and a worker could have no more than %d",
+			late, capped, c.Planned, senders)
+	default:
+		return run.ByTarget, fmt.Sprintf("%d of %d slots waited for a sender, all of which were busy with the target", all, c.Planned)
 	}
 }
 
 // isCutShort reports whether a run was not carried out to its end.
-func isCutShort(r *run.Run) bool {
-	return r.Tally.Counts.Unknown > 0 ||
-		notSent(r.Tally, outcome.NotSentCancelled)+notSent(r.Tally, outcome.NotSentLeaseLost)+cutOff(r.Tally) > 0
+func isCutShort(t *tally.Snapshot) bool {
+	return t.Counts.Unknown > 0 || notSent(t, outcome.NotSentCancelled)+notSent(t, outcome.NotSentLeaseLost)+cutOff(t) > 0
 }
 
-// generator is why the generator limited the run; "" if it did not.
+// generator is what the generator lacked, whatever the load; "" if nothing.
 func generator(r *run.Run) string {
 	elapsed := r.Ended.Sub(r.Started)
 	for _, w := range r.Workers {
@@ -73,30 +81,15 @@ func generator(r *run.Run) string {
 			return fmt.Sprintf("senders of worker %s waited %v for the stream to the coordinator", w.Address, w.Tally.Stalled.Round(time.Millisecond))
 		}
 	}
-	late := offSchedule(r)
-	if late == "" {
-		return ""
-	}
-	bound := maxHeldBack * float64(r.Tally.Counts.Planned)
-	switch all, capped := heldBack(r); {
-	case float64(all) <= bound:
-		return late + ", although senders were free"
-	case float64(capped) > bound:
-		return fmt.Sprintf("%s: %d of %d slots waited for a sender, and a worker could have no more than %d",
-			late, capped, r.Tally.Counts.Planned, mostSenders(r))
-	}
 	return ""
 }
 
 // offSchedule is how an open loop was not carried out as written; "" if it was.
-func offSchedule(r *run.Run) string {
-	if r.Plan.Load.OpenLoop == nil {
-		return ""
+func offSchedule(t *tally.Snapshot) string {
+	if n := notSent(t, outcome.NotSentLate) + notSent(t, outcome.NotSentRunEnded); float64(n) > maxUnsent*float64(t.Counts.Planned) {
+		return fmt.Sprintf("%d of %d slots were not sent in time", n, t.Counts.Planned)
 	}
-	if n := notSent(r.Tally, outcome.NotSentLate) + notSent(r.Tally, outcome.NotSentRunEnded); float64(n) > maxUnsent*float64(r.Tally.Counts.Planned) {
-		return fmt.Sprintf("%d of %d slots were not sent in time", n, r.Tally.Counts.Planned)
-	}
-	if p99 := r.Tally.Lateness.P99; p99 > maxLateness {
+	if p99 := t.Lateness.P99; p99 > maxLateness {
 		return fmt.Sprintf("the 99th percentile of lateness is %v", p99.Round(10*time.Microsecond))
 	}
 	return ""
@@ -116,23 +109,15 @@ func localFaults(t *tally.Snapshot) (n int64, class outcome.Class) {
 	return n, class
 }
 
-// heldBack is the slots that found no sender free, of all workers, and those of them for which the worker could have no more.
-func heldBack(r *run.Run) (all, capped int64) {
+// heldBack is the slots that found no sender free, of all workers, those of them for which the worker could have no more, and the
+// most senders that one worker had.
+func heldBack(r *run.Run) (all, capped, senders int64) {
 	for _, w := range r.Workers {
 		if w.Effort != nil {
 			all += w.Effort.HeldBack
 			capped += w.Effort.Capped
+			senders = max(senders, w.Effort.Senders)
 		}
 	}
-	return all, capped
-}
-
-// mostSenders is the most senders that one worker had.
-func mostSenders(r *run.Run) (most int64) {
-	for _, w := range r.Workers {
-		if w.Effort != nil {
-			most = max(most, w.Effort.Senders)
-		}
-	}
-	return most
+	return all, capped, senders
 }
