@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	text "github.com/fanout-load/fanout/services/internal/report"
 )
 
 // table is a table of Markdown, padded so that people can read it as it is.
@@ -76,21 +78,10 @@ func ratio(x float64) string        { return fmt.Sprintf("%.3f", x) }
 func mebibytes(n int64) string      { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
 
 // count is a number with commas between its thousands.
-func count(n int64) string {
-	text := fmt.Sprint(n)
-	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
-		text = text[:at] + "," + text[at:]
-	}
-	return text
-}
+func count(n int64) string { return text.Number(n) }
 
 // rounds is a number of rounds in words.
-func rounds(n int) string {
-	if n == 1 {
-		return "1 round"
-	}
-	return fmt.Sprintf("%d rounds", n)
-}
+func rounds(n int) string { return text.Count(int64(n), "round") }
 
 // between is the least and the greatest of values.
 func between(s spread, form func(float64) string) string {

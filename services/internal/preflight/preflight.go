@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/report"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
@@ -48,10 +49,10 @@ func files(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 		return ""
 	case atOnce > m.Senders:
 		return fmt.Sprintf("this process may have %s files open, which is not enough for %s at once: raise the limit (ulimit -n), or ask for %s at most",
-			number(m.Files), requests(atOnce), number(m.Senders))
+			report.Number(m.Files), report.Count(atOnce, "request"), report.Number(m.Senders))
 	case p.Load.OpenLoop != nil && atOnce == 0 && peak > float64(m.Senders):
 		return fmt.Sprintf("this process may have %s files open, and so %s at once: at %s a second slots will be late when the target takes longer than %v; raise the limit (ulimit -n)",
-			number(m.Files), requests(m.Senders), rate(peak), seconds(float64(m.Senders)/peak))
+			report.Number(m.Files), report.Count(m.Senders, "request"), rate(peak), seconds(float64(m.Senders)/peak))
 	default:
 		return ""
 	}
@@ -66,7 +67,7 @@ func ports(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 	const advice = "slots that find none will end as LOCAL_PORTS (see net.ipv4.ip_local_port_range)"
 	if atOnce > available {
 		return fmt.Sprintf("there are %s local ports for connections to the target, and %s at once need one each: %s",
-			number(available), requests(atOnce), advice)
+			report.Number(available), report.Count(atOnce, "request"), advice)
 	}
 	if each == 0 {
 		return ""
@@ -79,7 +80,7 @@ func ports(p *plan.Plan, atOnce int64, share float64, m Machine) string {
 		return ""
 	}
 	return fmt.Sprintf("there are %s local ports for connections to the target, each of which may be taken for a minute after its connection, and %s new connections in that time may need more: %s",
-		number(available), number(int64(opened)), advice)
+		report.Number(available), report.Number(int64(opened)), advice)
 }
 
 // slots is how many slots the plan has, infinite if nothing that is known ends it.
@@ -113,26 +114,9 @@ func origins(p *plan.Plan) int {
 	return max(len(seen), 1)
 }
 
-// requests is so many requests in words.
-func requests(n int64) string {
-	if n == 1 {
-		return "1 request"
-	}
-	return number(n) + " requests"
-}
-
-// number writes thousands as people do.
-func number(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for at := len(text) - 3; at > 0; at -= 3 {
-		text = text[:at] + "," + text[at:]
-	}
-	return text
-}
-
 func rate(r float64) string {
 	if r >= 100 {
-		return number(int64(math.Round(r)))
+		return report.Number(int64(math.Round(r)))
 	}
 	return strconv.FormatFloat(r, 'g', 3, 64)
 }

@@ -51,9 +51,9 @@ func bars(title string, l *tally.Latency, width int, p palette) []string {
 		most = max(most, b.count)
 	}
 	t := table{columns: []column{{}, {}, {left: true}}}
-	room := min(width-widest-len("  ")-columns(number(most))-len("  "), maxBar, oneBar*int(min(most, maxBar)))
+	room := min(width-widest-len("  ")-columns(Number(most))-len("  "), maxBar, oneBar*int(min(most, maxBar)))
 	for i, b := range bins {
-		t.add(labels[i], number(b.count), bar(b.count, most, room))
+		t.add(labels[i], Number(b.count), bar(b.count, most, room))
 	}
 	return append([]string{p.bold(title)}, t.lines(width, p)...)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// number is n with a comma between thousands.
-func number(n int64) string {
+// Number is n with a comma between thousands.
+func Number(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	sign := ""
 	if n < 0 {
@@ -20,9 +20,9 @@ func number(n int64) string {
 	return sign + digits
 }
 
-// count is n and the noun, with an s unless n is 1.
-func count(n int64, noun string) string {
-	return number(n) + " " + plural(n, noun, noun+"s")
+// Count is n and the noun, with an s unless n is 1.
+func Count(n int64, noun string) string {
+	return Number(n) + " " + plural(n, noun, noun+"s")
 }
 
 func plural(n int64, one, many string) string {
@@ -40,7 +40,7 @@ func three(v float64) string {
 	case v < 99.95:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	default:
-		return number(int64(math.Round(v)))
+		return Number(int64(math.Round(v)))
 	}
 }
 
@@ -80,7 +80,7 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d min %d s", whole/time.Minute, whole%time.Minute/time.Second)
 	}
 	whole := d.Round(time.Minute)
-	return fmt.Sprintf("%s h %d min", number(int64(whole/time.Hour)), whole%time.Hour/time.Minute)
+	return fmt.Sprintf("%s h %d min", Number(int64(whole/time.Hour)), whole%time.Hour/time.Minute)
 }
 
 // ticker is a time that is shown while it runs, so in steps of an even width: "3.0s", "1m05s", "2h03m05s".
@@ -114,7 +114,7 @@ func rate(v float64) string {
 // size is n bytes in decimal units, as networks count them.
 func size(n int64) string {
 	if n < 1000 {
-		return number(n) + " B"
+		return Number(n) + " B"
 	}
 	v := float64(n)
 	for _, unit := range []string{"kB", "MB", "GB", "TB"} {

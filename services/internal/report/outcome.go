@@ -41,7 +41,7 @@ func OutcomeText(w io.Writer, o *outcome.Outcome, name string) error {
 		words = append(words, fmt.Sprint(o.Status), fmt.Sprintf("%7s", latency(o.Service)), fmt.Sprintf("%7s", size(o.ReceivedBytes)))
 	}
 	if o.Redirects > 0 {
-		words = append(words, count(int64(o.Redirects), "redirect"))
+		words = append(words, Count(int64(o.Redirects), "redirect"))
 	}
 	if o.Message != "" {
 		words = append(words, clean(o.Message))
@@ -72,7 +72,7 @@ func bodyText(body *outcome.Body) (beside string, below []string) {
 		return "", nil
 	}
 	if !isText(body.Bytes) {
-		return fmt.Sprintf("(%s of binary%s)", count(int64(len(body.Bytes)), "byte"), ifTrue(body.Truncated, ", truncated")), nil
+		return fmt.Sprintf("(%s of binary%s)", Count(int64(len(body.Bytes)), "byte"), ifTrue(body.Truncated, ", truncated")), nil
 	}
 	lines := cleanLines(string(body.Bytes))
 	if len(lines) == 1 && columns(lines[0]) <= maxBeside {
@@ -103,27 +103,27 @@ func CallText(w io.Writer, s *tally.Snapshot, elapsed time.Duration) error {
 	if c.Errors > 0 {
 		classes := make([]string, len(s.Errors))
 		for i, e := range s.Errors {
-			classes[i] = e.Class.String() + " " + number(e.Count)
+			classes[i] = e.Class.String() + " " + Number(e.Count)
 		}
-		parts = append(parts, listed(count(c.Errors, "error"), classes))
+		parts = append(parts, listed(Count(c.Errors, "error"), classes))
 	}
 	if c.NotSent > 0 {
 		reasons := make([]string, len(s.NotSent))
 		for i, n := range s.NotSent {
-			reasons[i] = n.Reason.String() + " " + number(n.Count)
+			reasons[i] = n.Reason.String() + " " + Number(n.Count)
 		}
-		parts = append(parts, listed(number(c.NotSent)+" not sent", reasons))
+		parts = append(parts, listed(Number(c.NotSent)+" not sent", reasons))
 	}
 	for _, rest := range []struct {
 		n    int64
 		what string
 	}{{c.Unknown, " unknown"}, {c.Pending, " pending"}, {c.InFlight, " in flight"}} {
 		if rest.n != 0 {
-			parts = append(parts, number(rest.n)+rest.what)
+			parts = append(parts, Number(rest.n)+rest.what)
 		}
 	}
 	if s.Folded > 0 {
-		parts = append(parts, number(s.Folded)+" of them folded: counted, but not listed")
+		parts = append(parts, Number(s.Folded)+" of them folded: counted, but not listed")
 	}
 	_, err := io.WriteString(w, strings.Join(parts, ", ")+"\n")
 	return err

@@ -33,22 +33,22 @@ func Progress(r *run.Run, elapsed time.Duration, width int) string {
 		parts = append(parts, "stopping …")
 	}
 	if endedByTime(r) {
-		parts = append(parts, ticker(elapsed)+" of "+r.Plan.Load.Duration.String(), number(c.Settled())+" done")
+		parts = append(parts, ticker(elapsed)+" of "+r.Plan.Load.Duration.String(), Number(c.Settled())+" done")
 	} else {
-		parts = append(parts, ticker(elapsed), number(c.Settled())+" of "+number(c.Planned)+percent(c))
+		parts = append(parts, ticker(elapsed), Number(c.Settled())+" of "+Number(c.Planned)+percent(c))
 	}
 	if v, ok := perSecond(c.Responses, elapsed); ok {
 		parts = append(parts, rate(v))
 	}
-	parts = append(parts, "errors "+number(c.Errors))
+	parts = append(parts, "errors "+Number(c.Errors))
 	if c.NotSent > 0 {
-		parts = append(parts, "not sent "+number(c.NotSent))
+		parts = append(parts, "not sent "+Number(c.NotSent))
 	}
 	if c.Unknown > 0 {
-		parts = append(parts, "unknown "+number(c.Unknown))
+		parts = append(parts, "unknown "+Number(c.Unknown))
 	}
 	if r.State != run.Ended {
-		parts = append(parts, "in flight "+number(c.InFlight))
+		parts = append(parts, "in flight "+Number(c.InFlight))
 	}
 	if s.Service.Count > 0 {
 		parts = append(parts, "p50 "+latency(s.Service.P50), "p99 "+latency(s.Service.P99))
@@ -67,5 +67,5 @@ func percent(c tally.Counts) string {
 	if c.Planned <= 0 {
 		return ""
 	}
-	return " (" + number(c.Settled()*100/c.Planned) + "%)"
+	return " (" + Number(c.Settled()*100/c.Planned) + "%)"
 }

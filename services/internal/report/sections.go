@@ -18,20 +18,20 @@ func (p *page) breakdown() []string {
 	t := table{columns: []column{{}, {}, {}}}
 	planned := p.tally.Counts.Planned
 	heading := func(title string, n int64) {
-		t.rows = append(t.rows, row{cells: []string{title, number(n), share(n, planned)}, heading: true})
+		t.rows = append(t.rows, row{cells: []string{title, Number(n), share(n, planned)}, heading: true})
 	}
 	if len(p.tally.ByStatus) > 0 {
 		heading("Responses", p.tally.Counts.Responses)
 	}
 	for _, status := range slices.Sorted(maps.Keys(p.tally.ByStatus)) {
 		n := p.tally.ByStatus[status]
-		t.add(fmt.Sprintf("  %d", status), number(n), share(n, planned))
+		t.add(fmt.Sprintf("  %d", status), Number(n), share(n, planned))
 	}
 	if len(p.tally.Errors) > 0 {
 		heading("Errors", p.tally.Counts.Errors)
 	}
 	for _, e := range p.tally.Errors {
-		t.add("  "+e.Class.String(), number(e.Count), share(e.Count, planned))
+		t.add("  "+e.Class.String(), Number(e.Count), share(e.Count, planned))
 		for _, example := range e.Examples {
 			t.below(clean(example))
 		}
@@ -40,7 +40,7 @@ func (p *page) breakdown() []string {
 		heading("Not sent", p.tally.Counts.NotSent)
 	}
 	for _, n := range p.tally.NotSent {
-		t.add("  "+n.Reason.String(), number(n.Count), share(n.Count, planned))
+		t.add("  "+n.Reason.String(), Number(n.Count), share(n.Count, planned))
 	}
 	return t.lines(p.width, p.palette)
 }
@@ -76,11 +76,11 @@ func (p *page) latencies() []string {
 	lines := t.lines(p.width, p.palette)
 	// Response time has the same values as service time, only from another start; each clamps on its own.
 	if n := s.Response.Clamped; n > 0 {
-		lines = append(lines, p.note(count(n, "value")+plural(n, " is", " are")+" beyond 1 h; the percentiles take "+
+		lines = append(lines, p.note(Count(n, "value")+plural(n, " is", " are")+" beyond 1 h; the percentiles take "+
 			plural(n, "it", "them")+" as 1 h.")...)
 	}
 	if n := s.Counts.Errors; n > 0 && s.Service.Count > 0 {
-		lines = append(lines, p.note(count(n, "error")+plural(n, " is", " are")+" not in these rows, except lateness.")...)
+		lines = append(lines, p.note(Count(n, "error")+plural(n, " is", " are")+" not in these rows, except lateness.")...)
 	}
 	return lines
 }
@@ -104,7 +104,7 @@ func (p *page) groups() []string {
 	t := table{columns: []column{{head: "Groups"}, {head: "responses"}, {head: "errors"}, {head: "service p50"}, {head: "service p99"}}}
 	for _, name := range slices.Sorted(maps.Keys(p.tally.Groups)) {
 		g := p.tally.Groups[name]
-		t.add("  "+clean(name), number(g.Counts.Responses), number(g.Counts.Errors),
+		t.add("  "+clean(name), Number(g.Counts.Responses), Number(g.Counts.Errors),
 			quantile(&g.Service, g.Service.P50), quantile(&g.Service, g.Service.P99))
 	}
 	return t.lines(p.width, p.palette)
@@ -133,7 +133,7 @@ func (p *page) workers() []string {
 		if i == slow {
 			mark = "slowest"
 		}
-		t.add("  "+clean(worker.Address), number(s.Counts.Responses), number(s.Counts.Errors), number(s.Counts.Unknown),
+		t.add("  "+clean(worker.Address), Number(s.Counts.Responses), Number(s.Counts.Errors), Number(s.Counts.Unknown),
 			quantile(&s.Service, s.Service.P99), mark)
 		if f := worker.Failure; f != nil {
 			t.below(strings.TrimSuffix(f.Class.String()+": "+clean(f.Message), ": "))
@@ -185,7 +185,7 @@ func (p *page) notes() []string {
 	}
 	asked := p.run.Plan != nil && p.run.Plan.Outcomes.Detail == plan.DetailTallyOnly
 	if n := p.tally.Folded; n > 0 && !asked {
-		lines = append(lines, p.note(count(n, "outcome")+plural(n, " was", " were")+" folded: counted, but not listed one by one.")...)
+		lines = append(lines, p.note(Count(n, "outcome")+plural(n, " was", " were")+" folded: counted, but not listed one by one.")...)
 	}
 	if d := p.tally.Stalled; d > 0 {
 		lines = append(lines, p.note("Senders waited "+span(d)+" in all because the stream was slower than the load.")...)

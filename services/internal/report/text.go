@@ -147,10 +147,10 @@ func (p *page) unknown() []string {
 	switch {
 	case n > 0 && endedByTime(p.run):
 		// A lost worker claimed slots for as long as it lived; the coordinator knows only of those that it heard of.
-		line = "At least " + count(n, "slot") + plural(n, " is", " are") +
+		line = "At least " + Count(n, "slot") + plural(n, " is", " are") +
 			" unknown: with no number of requests given, nobody can say how many more a lost worker took."
 	case n > 0:
-		line = count(n, "slot") + plural(n, " is unknown: whether it was", " are unknown: whether they were") +
+		line = Count(n, "slot") + plural(n, " is unknown: whether it was", " are unknown: whether they were") +
 			" sent, nobody can say."
 	case p.run.Verdict == run.Incomplete:
 		line = "No slot is unknown."
@@ -170,31 +170,31 @@ func endedByTime(r *run.Run) bool {
 func (p *page) counts() []string {
 	c := p.tally.Counts
 	sum := []string{
-		number(c.Planned) + " planned =",
-		count(c.Responses, "response"),
-		"+ " + count(c.Errors, "error"),
-		"+ " + number(c.NotSent) + " not sent",
-		"+ " + number(c.Unknown) + " unknown",
+		Number(c.Planned) + " planned =",
+		Count(c.Responses, "response"),
+		"+ " + Count(c.Errors, "error"),
+		"+ " + Number(c.NotSent) + " not sent",
+		"+ " + Number(c.Unknown) + " unknown",
 	}
 	if c.Pending != 0 {
-		sum = append(sum, "+ "+number(c.Pending)+" pending")
+		sum = append(sum, "+ "+Number(c.Pending)+" pending")
 	}
 	if c.InFlight != 0 {
-		sum = append(sum, "+ "+number(c.InFlight)+" in flight")
+		sum = append(sum, "+ "+Number(c.InFlight)+" in flight")
 	}
 	lines := wrap(sum, p.width, len("  "))
 	switch missing := c.Planned - c.Pending - c.InFlight - c.Settled() - c.Unknown; {
 	case missing > 0:
-		lines = append(lines, p.red("This does not add up: "+count(missing, "slot")+plural(missing, " is", " are")+" missing."))
+		lines = append(lines, p.red("This does not add up: "+Count(missing, "slot")+plural(missing, " is", " are")+" missing."))
 	case missing < 0:
-		lines = append(lines, p.red("This does not add up: "+count(-missing, "slot")+" too many."))
+		lines = append(lines, p.red("This does not add up: "+Count(-missing, "slot")+" too many."))
 	}
 	return lines
 }
 
 // responsesIn is how many of the slots have a response, and in what time if that is known.
 func responsesIn(c tally.Counts, d time.Duration) string {
-	s := number(c.Responses) + " of " + count(c.Planned, "response")
+	s := Number(c.Responses) + " of " + Count(c.Planned, "response")
 	if d > 0 {
 		s += " in " + span(d)
 	}
