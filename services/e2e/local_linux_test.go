@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/fanout-load/fanout/services/target"
 )
 
 // readReport is the report that a command printed.
@@ -22,11 +20,7 @@ func readReport(t *testing.T, got result) *report {
 // What a limit on open files does not allow is said before anything is sent, with the limit, and what it allows runs in silence.
 func TestFewFiles(t *testing.T) {
 	t.Parallel()
-	o, err := target.StartOracle(target.OracleConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close() })
+	o := oracle(t)
 	limited := func(args ...string) result {
 		return execute(t, tool(t, "sh"), append([]string{"-c", `ulimit -n 300 && exec "$0" "$@"`, binary}, args...)...)
 	}
@@ -45,11 +39,7 @@ func TestFewFiles(t *testing.T) {
 // plan does, and by the generator where this machine does, which --strict makes an exit code.
 func TestFewSenders(t *testing.T) {
 	t.Parallel()
-	o, err := target.StartOracle(target.OracleConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close() })
+	o := oracle(t)
 	for _, tt := range []struct {
 		name, files, flags string
 		code               int
@@ -103,11 +93,7 @@ exit $code`
 // everything goes on.
 func TestFilesRunOut(t *testing.T) {
 	t.Parallel()
-	o, err := target.StartOracle(target.OracleConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close() })
+	o := oracle(t)
 	worker := start(t, "worker")
 	limit := func(n int) {
 		t.Helper()
@@ -129,11 +115,7 @@ func TestFilesRunOut(t *testing.T) {
 		t.Errorf("counts = %+v, errors %+v, and the target saw %d, want one more than the responses, and LOCAL_FILES alone", r.Counts, r.Errors, o.Ledger().Total())
 	}
 	// The connections that were kept must not cost a slot to another target its descriptor.
-	other, err := target.StartOracle(target.OracleConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = other.Close() })
+	other := oracle(t)
 	if got := fanout(t, "call", "--worker", worker.address, "-n", "50", other.URL()+"/ok"); got.code != 0 || !strings.Contains(got.stdout, "50 of 50 responses") {
 		t.Errorf("50 slots to another target = exit %d, %q, want 50 responses", got.code, got.stdout)
 	}

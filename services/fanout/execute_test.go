@@ -13,8 +13,8 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
 	url := o.URL() + "/ok"
-	certFile, keyFile := identityFiles(t)
-	_, otherKeyFile := identityFiles(t)
+	_, certFile, keyFile := identityFiles(t)
+	_, _, otherKeyFile := identityFiles(t)
 	for _, tt := range []struct {
 		name string
 		args []string

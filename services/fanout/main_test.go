@@ -77,18 +77,18 @@ func tempFile(t *testing.T, text string) (path string) {
 	return path
 }
 
-// identityFiles are files with a new certificate for a client, and its key.
-func identityFiles(t *testing.T) (cert, key string) {
+// identityFiles are files with a new certificate for a client, and its key; and the authority that has signed it.
+func identityFiles(t *testing.T) (authority *target.Certificates, cert, key string) {
 	t.Helper()
-	certificates, err := target.NewCertificates()
+	authority, err := target.NewCertificates()
 	if err != nil {
 		t.Fatal(err)
 	}
-	certPEM, keyPEM, err := certificates.Client("fanout")
+	certPEM, keyPEM, err := authority.Client("fanout")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tempFile(t, string(certPEM)), tempFile(t, string(keyPEM))
+	return authority, tempFile(t, string(certPEM)), tempFile(t, string(keyPEM))
 }
 
 // service is a service that runs in this process.

@@ -12,16 +12,9 @@ import (
 // target refuses the certificate.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	certificates, err := target.NewCertificates()
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM, keyPEM, err := certificates.Client("fanout")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, cert, key := tempFile(t, string(certificates.CAPEM)), tempFile(t, string(certPEM)), tempFile(t, string(keyPEM))
-	strangerCert, strangerKey := identityFiles(t)
+	certificates, cert, key := identityFiles(t)
+	ca := tempFile(t, string(certificates.CAPEM))
+	_, strangerCert, strangerKey := identityFiles(t)
 	o, err := target.StartOracle(target.OracleConfig{TLS: certificates.ServeVerified()})
 	if err != nil {
 		t.Fatal(err)
