@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -79,49 +78,26 @@ func TestEnginesAreAlikeOnEveryScript(t *testing.T) {
 }
 
 // speaker is a server that answers the request on each connection with what it is told, and closes.
-type speaker struct {
-	net.Listener
-	say chan string
-}
-
-func newSpeaker(t *testing.T) *speaker {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &speaker{l, make(chan string, 1)}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+func speaker(t *testing.T) (address string, say chan<- string) {
+	told := make(chan string, 1)
+	return serveEach(t, func(c net.Conn) {
+		var request []byte
+		for part := make([]byte, 1000); !strings.HasSuffix(string(request), "\r\n\r\n"); {
+			n, err := c.Read(part)
+			if request = append(request, part[:n]...); err != nil {
+				break
 			}
-			var request []byte
-			for part := make([]byte, 1000); !strings.HasSuffix(string(request), "\r\n\r\n"); {
-				n, err := c.Read(part)
-				if request = append(request, part[:n]...); err != nil {
-					break
-				}
-			}
-			_, _ = io.WriteString(c, <-s.say)
-			_ = c.Close()
 		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		running.Wait()
-	})
-	return s
+		_, _ = io.WriteString(c, <-told)
+	}), told
 }
 
 // The same for responses of all shapes: here the reference is what net/http's transport does with them on a connection, and not
 // what the fuzzers of package http1 say that it would do.
 func TestEnginesAreAlikeOnAllShapes(t *testing.T) {
 	t.Parallel()
-	s := newSpeaker(t)
-	p := planFor("http://" + s.Addr().String() + "/")
+	address, say := speaker(t)
+	p := planFor("http://" + address + "/")
 	p.Requests = append(p.Requests, p.Requests[0])
 	p.Requests[1].Method = "HEAD"
 	p.Outcomes.BodyBytes, p.HTTP.RequestsPerConnection = 1<<20, 1
@@ -133,7 +109,7 @@ func TestEnginesAreAlikeOnAllShapes(t *testing.T) {
 		for request := range int32(2) {
 			var outcomes []outcome.Outcome
 			for _, sender := range senders {
-				s.say <- response
+				say <- response
 				got := outcome.Outcome{Slot: int64(i), Request: request}
 				sender.Send(context.Background(), &got)
 				outcomes = append(outcomes, comparable(got))

@@ -299,30 +299,10 @@ func testTheCauseIsTheClass(t *testing.T, e engine) {
 
 // greeter is a server that speaks first, as those of mail and shells do.
 func greeter(t *testing.T, greeting string) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				_, _ = io.WriteString(c, greeting)
-				_, _ = io.Copy(io.Discard, c)
-				_ = c.Close()
-			})
-		}
+	return serveEach(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, greeting)
+		_, _ = io.Copy(io.Discard, c)
 	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		running.Wait()
-	})
-	return l.Addr().String()
 }
 
 func TestServersThatSpeakFirst(t *testing.T) { onEach(t, testServersThatSpeakFirst) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,4 +124,31 @@ func planFor(url string) *plan.Plan {
 		},
 		Outcomes: plan.OutcomeOptions{BodyBytes: 1 << 10, Headers: []string{"*"}},
 	}
+}
+
+// serveEach gives each connection to a goroutine of its own, and closes it after that, until the test's end.
+func serveEach(t *testing.T, serve func(net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				serve(c)
+				_ = c.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		running.Wait()
+	})
+	return l.Addr().String()
 }
