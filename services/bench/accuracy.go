@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/fanout-load/fanout/services/bench/arrivals"
 )
 
 // known is the slowness whose distribution the report has to find again.
@@ -32,8 +34,8 @@ func measureAccuracy(ctx context.Context, l *lab) error {
 				return fmt.Errorf("%s: %w", loop.name, err)
 			}
 			requests[i] += len(took)
-			p50[i] = append(p50[i], pair{quantile(took, 0.5), seconds(r.ServiceTime.P50)})
-			p99[i] = append(p99[i], pair{quantile(took, 0.99), seconds(r.ServiceTime.P99)})
+			p50[i] = append(p50[i], pair{arrivals.Quantile(took, 0.5), seconds(r.ServiceTime.P50)})
+			p99[i] = append(p99[i], pair{arrivals.Quantile(took, 0.99), seconds(r.ServiceTime.P99)})
 		}
 		return nil
 	})

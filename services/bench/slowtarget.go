@@ -11,10 +11,9 @@ import (
 	"net"
 	"sync"
 	"time"
-)
 
-// slowAnswer is what a slow target answers.
-const slowAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Type: text/plain\r\n\r\nThe count is: 1\n"
+	"github.com/fanout-load/fanout/services/bench/arrivals"
+)
 
 // slowness says how long a target holds each request.
 type slowness struct {
@@ -130,30 +129,19 @@ func (t *slowTarget) serve(c net.Conn, random *rand.Rand) {
 	var (
 		requests []slowRequest
 		first    time.Time
-		buffer   = make([]byte, 1<<10) // our own requests are shorter
-		filled   int
 	)
-	for filled < len(buffer) {
-		n, err := c.Read(buffer[filled:])
-		at := time.Now()
-		if err != nil {
-			break
-		}
-		filled += n
-		end := bytes.Index(buffer[:filled], []byte("\r\n\r\n"))
-		if end < 0 {
-			continue
-		}
-		filled = copy(buffer, buffer[end+4:filled])
+	// Our own requests are shorter than the buffer.
+	arrivals.EachRequest(arrivals.NowReader(c), make([]byte, 1<<10), func(at time.Time) error {
 		if first.IsZero() {
 			first = t.firstRequest(at)
 		}
 		time.Sleep(t.delay(at.Sub(first), random)) // the process's end is the bound
-		if _, err := io.WriteString(c, slowAnswer); err != nil {
-			break
+		if _, err := io.WriteString(c, arrivals.Answer); err != nil {
+			return err
 		}
 		requests = append(requests, slowRequest{at, time.Since(at)})
-	}
+		return nil
+	})
 	_ = c.Close() // all that was of use has been read
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // spread is what the rounds of a figure come to.
 type spread struct{ median, least, most float64 }
@@ -21,12 +18,6 @@ func median[T ~int64 | ~float64](values []T) T {
 		return sorted[middle]
 	}
 	return (sorted[middle-1] + sorted[middle]) / 2
-}
-
-// quantile is the least value that a share q of the values do not exceed. There is at least one.
-func quantile[T cmp.Ordered](values []T, q float64) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
 // ratios is values over bases, each within its round: the machine's speed drifts from minute to minute, and falls out so.

@@ -27,7 +27,7 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestSpreadAndQuantileAreOfTheirValues(t *testing.T) {
+func TestSpreadIsOfItsValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		values := rapid.SliceOfN(rapid.Float64Range(-1e9, 1e9), 1, 50).Draw(t, "values")
@@ -35,17 +35,6 @@ func TestSpreadAndQuantileAreOfTheirValues(t *testing.T) {
 		s := spreadOf(values)
 		if s.least > s.median || s.median > s.most || s.least != slices.Min(values) || s.most != slices.Max(values) {
 			t.Fatalf("spreadOf(%v) = %v", values, s)
-		}
-		q := rapid.Float64Range(0, 1).Draw(t, "q")
-		got := quantile(values, q)
-		below := 0
-		for _, v := range values {
-			if v <= got {
-				below++
-			}
-		}
-		if float64(below) < q*float64(len(values)) || !slices.Contains(values, got) {
-			t.Fatalf("quantile(%v, %v) = %v, which %d do not exceed", values, q, got, below)
 		}
 		if !slices.Equal(values, before) {
 			t.Fatal("the values were moved")

@@ -3,6 +3,7 @@
 package arrivals
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,14 +38,14 @@ func Measure(arrivals []time.Time, rate float64) Precision {
 	for i, at := range sorted {
 		off[i] = at.Sub(sorted[0]) - grid(i, rate)
 	}
-	origin := sorted[0].Add(quantile(off, 0.5))
+	origin := sorted[0].Add(Quantile(off, 0.5))
 	for i, at := range sorted {
 		off[i] = at.Sub(origin.Add(grid(i, rate))).Abs()
 	}
 	return Precision{
 		Count:      len(sorted),
-		OffP50:     quantile(off, 0.5),
-		OffP99:     quantile(off, 0.99),
+		OffP50:     Quantile(off, 0.5),
+		OffP99:     Quantile(off, 0.99),
 		OffMax:     slices.Max(off),
 		Dispersion: dispersion(sorted, origin.Add(-grid(1, rate)/2)),
 	}
@@ -55,8 +56,8 @@ func grid(i int, rate float64) time.Duration {
 	return time.Duration(float64(i) / rate * float64(time.Second))
 }
 
-// quantile is the least value that a share q of the values do not exceed.
-func quantile(values []time.Duration, q float64) time.Duration {
+// Quantile is the least value that a share q of the values do not exceed. There is at least one.
+func Quantile[T cmp.Ordered](values []T, q float64) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }

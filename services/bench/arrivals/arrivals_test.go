@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -78,6 +79,28 @@ func TestMeasure(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestQuantileIsOfItsValues(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Float64Range(-1e9, 1e9), 1, 50).Draw(t, "values")
+		before := slices.Clone(values)
+		q := rapid.Float64Range(0, 1).Draw(t, "q")
+		got := Quantile(values, q)
+		below := 0
+		for _, v := range values {
+			if v <= got {
+				below++
+			}
+		}
+		if float64(below) < q*float64(len(values)) || !slices.Contains(values, got) {
+			t.Fatalf("Quantile(%v, %v) = %v, which %d do not exceed", values, q, got, below)
+		}
+		if !slices.Equal(values, before) {
+			t.Fatal("the values were moved")
+		}
+	})
 }
 
 func TestMeasureOfFew(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// nowReader reads from a connection with the time at which the read returned.
-func nowReader(c *net.TCPConn) func([]byte) (int, time.Time, error) {
+// NowReader reads from a connection with the time at which the read returned.
+func NowReader(c net.Conn) func([]byte) (int, time.Time, error) {
 	return func(buffer []byte) (int, time.Time, error) {
 		n, err := c.Read(buffer)
 		return n, time.Now(), err

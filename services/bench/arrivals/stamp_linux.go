@@ -13,11 +13,11 @@ import (
 func stampedReader(c *net.TCPConn) func([]byte) (int, time.Time, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return nowReader(c)
+		return NowReader(c)
 	}
 	var fault error
 	if err := raw.Control(func(fd uintptr) { fault = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) }); err != nil || fault != nil {
-		return nowReader(c)
+		return NowReader(c)
 	}
 	control := make([]byte, 128)
 	return func(buffer []byte) (n int, at time.Time, err error) {

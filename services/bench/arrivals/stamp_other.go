@@ -8,4 +8,4 @@ import (
 )
 
 // stampedReader has no stamps of the kernel on these systems.
-func stampedReader(c *net.TCPConn) func([]byte) (int, time.Time, error) { return nowReader(c) }
+func stampedReader(c *net.TCPConn) func([]byte) (int, time.Time, error) { return NowReader(c) }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// answer is what the target answers to every request.
-const answer = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Type: text/plain\r\n\r\nThe count is: 1\n"
+// Answer is what a target answers to every request.
+const Answer = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Type: text/plain\r\n\r\nThe count is: 1\n"
 
 // Target is an HTTP target that notes when requests come and does as little else as it can: any request without a body gets
-// the same answer, one at a time on a connection. Where the kernel tells when a packet came in, that is the time of arrival, and the target's own delay,
-// and with it the load on the machine, is not in it.
+// the same answer, one at a time on a connection. Where the kernel tells when a packet came in, that is the time of arrival, and
+// the target's own delay, and with it the load on the machine, is not in it.
 type Target struct {
 	listener net.Listener
 	conns    sync.WaitGroup
@@ -71,16 +71,26 @@ func (t *Target) accept() {
 
 // serve answers a connection's requests, and adds their arrivals at its end.
 func (t *Target) serve(c *net.TCPConn) {
-	var (
-		arrivals []time.Time
-		buffer   = make([]byte, 64<<10)
-		filled   int
-		read     = stampedReader(c)
-	)
-	for {
+	var arrivals []time.Time
+	EachRequest(stampedReader(c), make([]byte, 64<<10), func(at time.Time) error {
+		arrivals = append(arrivals, at)
+		_, err := c.Write([]byte(Answer))
+		return err
+	})
+	_ = c.Close() // all that was of use has been read
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.arrivals = append(t.arrivals, arrivals...)
+	delete(t.open, c)
+}
+
+// EachRequest calls answer for each request without a body that comes, one after the other, with the time at which its end was read;
+// until the connection ends, answer fails, or the buffer cannot hold a request.
+func EachRequest(read func([]byte) (int, time.Time, error), buffer []byte, answer func(at time.Time) error) {
+	for filled := 0; filled < len(buffer); {
 		n, at, err := read(buffer[filled:])
 		if err != nil || n == 0 {
-			break
+			return
 		}
 		filled += n
 		end := bytes.Index(buffer[:filled], []byte("\r\n\r\n"))
@@ -88,14 +98,8 @@ func (t *Target) serve(c *net.TCPConn) {
 			continue
 		}
 		filled = copy(buffer, buffer[end+4:filled])
-		arrivals = append(arrivals, at)
-		if _, err := c.Write([]byte(answer)); err != nil {
-			break
+		if answer(at) != nil {
+			return
 		}
 	}
-	_ = c.Close() // all that was of use has been read
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.arrivals = append(t.arrivals, arrivals...)
-	delete(t.open, c)
 }
