@@ -6,9 +6,6 @@ import (
 	"os"
 )
 
-// maxPEM is more than any worker takes of certificates or a key.
-const maxPEM = 1 << 20
-
 // readFile reads the file that a flag names, if it has at most so many bytes. It may be a pipe, or a device without end.
 func readFile(flag, name string, most int64) ([]byte, error) {
 	file, err := os.Open(name)

@@ -55,11 +55,11 @@ func (f *httpFlags) identity(flags *pflag.FlagSet, options *plan.TLSOptions) err
 	case !cert:
 		return fmt.Errorf("--key %q is without --cert; give the key's certificate too", f.key)
 	}
-	certPEM, err := readFile("--cert", f.cert, maxPEM)
+	certPEM, err := readFile("--cert", f.cert, plan.MaxCertificateBytes)
 	if err != nil {
 		return err
 	}
-	keyPEM, err := readFile("--key", f.key, maxPEM)
+	keyPEM, err := readFile("--key", f.key, plan.MaxKeyBytes)
 	if err != nil {
 		return err
 	}

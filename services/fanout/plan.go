@@ -70,7 +70,7 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 	}
 	p.HTTP.TLS.InsecureSkipVerify = f.insecure
 	if f.caCert != "" {
-		authorities, err := readFile("--cacert", f.caCert, maxPEM)
+		authorities, err := readFile("--cacert", f.caCert, plan.MaxCertificateBytes)
 		if err != nil {
 			return nil, err
 		}

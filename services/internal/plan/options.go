@@ -1,5 +1,13 @@
 package plan
 
+const (
+	// MaxCertificateBytes is the most of certificates in one field. It holds all public authorities several times over (they are
+	// 220 KiB).
+	MaxCertificateBytes = 1 << 20
+	// MaxKeyBytes is the most of a private key. It holds an RSA key of 16,384 bits five times.
+	MaxKeyBytes = 64 << 10
+)
+
 // Engine is what speaks HTTP. The numbers are those of fanout.v1.Engine, which a test of package wire holds.
 type Engine int32
 

@@ -11,14 +11,6 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 )
 
-const (
-	// maxCertificateBytes holds all public authorities several times over (they are 220 KiB).
-	maxCertificateBytes = 1 << 20
-
-	// maxKeyBytes holds an RSA key of 16,384 bits five times.
-	maxKeyBytes = 64 << 10
-)
-
 func (c *checker) tls(at string, pb *fanoutv1.TlsOptions) plan.TLSOptions {
 	if name := pb.GetServerName(); name != "" && !isHostName(name) && !isAddress(name) {
 		c.addf(at, "server_name", "%s is not a host name; use a name in its ASCII form, or an address, without port", quote(name))
@@ -40,8 +32,8 @@ func (c *checker) certificates(at, name, certificates, fewer string) bool {
 	switch {
 	case certificates == "":
 		return true
-	case len(certificates) > maxCertificateBytes:
-		c.addf(at, name, "%d bytes are beyond the cap of %d; %s", len(certificates), maxCertificateBytes, fewer)
+	case len(certificates) > plan.MaxCertificateBytes:
+		c.addf(at, name, "%d bytes are beyond the cap of %d; %s", len(certificates), plan.MaxCertificateBytes, fewer)
 	case !hasCertificate(certificates):
 		c.addf(at, name, "%d bytes without a certificate that can be read; give PEM with a block of BEGIN CERTIFICATE", len(certificates))
 	case !utf8.ValidString(certificates):
@@ -61,8 +53,8 @@ func (c *checker) identity(at, certificate, key string) {
 	case key == "":
 		c.addf(at, "key_pem", "a certificate without its key cannot be shown to a target; give the key of cert_pem too, or neither")
 		return
-	case len(key) > maxKeyBytes:
-		c.addf(at, "key_pem", "%d bytes are beyond the cap of %d; give one key", len(key), maxKeyBytes)
+	case len(key) > plan.MaxKeyBytes:
+		c.addf(at, "key_pem", "%d bytes are beyond the cap of %d; give one key", len(key), plan.MaxKeyBytes)
 	case !hasKey(key):
 		c.addf(at, "key_pem", "%d bytes without a private key that can be read; give it as PEM, without a passphrase", len(key))
 	case !utf8.ValidString(key):
