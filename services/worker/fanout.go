@@ -95,8 +95,11 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 		}})
 	}
 	j := &job{
-		key:  callKey{shard.RunID, shard.ShardID},
-		work: engine.Work{Plan: p, Schedule: slots, Grants: shard.Grants, Concurrency: concurrency, Capped: concurrency == w.config.Caps.Senders, Start: arrived},
+		key: callKey{shard.RunID, shard.ShardID},
+		work: engine.Work{
+			Plan: p, Schedule: slots, Grants: shard.Grants,
+			Concurrency: concurrency, Capped: concurrency == w.config.Caps.Senders, Start: arrived,
+		},
 	}
 	if shard.StartClock > 0 {
 		j.work.Start = w.born.Add(shard.StartClock)

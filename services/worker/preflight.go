@@ -15,7 +15,7 @@ func Machine(caps plan.Caps) preflight.Machine {
 // warn says in the log what this machine may lack for the job.
 func (w *Worker) warn(j *job) {
 	atOnce := j.work.Concurrency
-	if j.work.Plan.Load.OpenLoop != nil && atOnce == w.config.Caps.Senders {
+	if j.work.Plan.Load.OpenLoop != nil && j.work.Capped {
 		atOnce = 0 // not asked for, but all that there are
 	}
 	for _, warning := range preflight.Warnings(j.work.Plan, atOnce, j.share(), w.machine) {

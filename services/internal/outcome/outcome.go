@@ -4,7 +4,8 @@ package outcome
 import "time"
 
 // Outcome is what became of one slot: exactly one of a response (Error and NotSent zero), an error, or not sent. Times are
-// durations on the run's clock; those of a slot that was not sent are 0, but for Due.
+// durations on the run's clock; those of a slot that was not sent are 0, but for Due. On 64-bit systems it has 128 bytes, which are
+// two cache lines: each outcome is copied on its way to the stream.
 type Outcome struct {
 	Slot    int64
 	Request int32 // index in the plan

@@ -1,9 +1,18 @@
 package outcome
 
 import (
+	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 )
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	if size := unsafe.Sizeof(Outcome{}); strconv.IntSize == 64 && size != 128 {
+		t.Errorf("an outcome has %d bytes, want two cache lines of 64", size)
+	}
+}
 
 func TestTimes(t *testing.T) {
 	t.Parallel()

@@ -43,8 +43,8 @@
 //	streamStalledDuration   seconds in which senders waited for the stream
 //	groups                  {"name": {the keys from counts to streamStalledDuration}}
 //	workers                 [{address, instanceId, the keys from counts to streamStalledDuration, failure: {class, message},
-//	                        effort: {cpuShare, senderCount, heldBackCount, cappedCount}}]; failure is absent when the worker finished, or
-//	                        still runs, and effort until it has
+//	                        effort: {cpuShare, senderCount, heldBackCount, cappedCount}}]; failure is absent when the worker
+//	                        finished, or still runs, and effort until it has
 //
 // A latency:
 //

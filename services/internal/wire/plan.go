@@ -28,7 +28,8 @@ const (
 )
 
 // ParsePlan is the plan that pb says, with every default filled in, or all that is wrong with it. Only outcomes.slow_stream stays
-// absent if it is: its default is the call's and not the plan's. Fields are named from "plan" on. Names and order of request headers stay as they are given.
+// absent if it is: its default is the call's and not the plan's. Fields are named from "plan" on. Names and order of request
+// headers stay as they are given.
 //
 // What it accepts it accepts again from PlanProto, within the same caps: so a coordinator can pass on what it took in.
 func ParsePlan(pb *fanoutv1.Plan, caps plan.Caps) (*plan.Plan, []Violation) {

@@ -97,10 +97,10 @@ func (r *Rows) Response(sequence int64) *fanoutv1.FanOutResponse {
 	tagged := protowire.AppendTag(r.encoded[:begin], responseOutcomes, protowire.BytesType)
 	protowire.AppendVarint(tagged, uint64(r.Size()))
 	m.ProtoReflect().SetUnknown(r.encoded[begin:])
-	if r.count = 0; cap(r.encoded) > keptRows {
+	r.encoded, r.count = r.encoded[:0], 0
+	if cap(r.encoded) > keptRows {
 		r.encoded = nil
 	}
-	r.encoded = r.encoded[:0]
 	return m
 }
 
