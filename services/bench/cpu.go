@@ -161,7 +161,7 @@ func (l *lab) wholeProcess(ctx context.Context, target *nginx, c command, parse 
 }
 
 // workerEffort is that of a worker process. Its coordinator, and the command that watches, are on its CPU: beside nginx they would
-// slow the target down, and a generator that waits for its target asks the system once for each response, and not once for fifty.
+// slow the target down, and a generator that waits for its target asks the system for nearly each response, and not once for fifty.
 func (l *lab) workerEffort(ctx context.Context, target *nginx, services *pair) (effort, error) {
 	before, err := services.worker.cpu()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // What an outcome costs on its way from a sender to the stream, its message's encoding included: with a row, without, and where it
-// finds no room and is folded at once. On two cores of an AMD EPYC: 450, 170 and 330 ns.
+// finds no room and is folded at once. On two cores of an AMD EPYC: 150, 90 and 95 ns.
 func BenchmarkOutcome(b *testing.B) {
 	for _, bm := range []struct {
 		name    string

@@ -32,6 +32,26 @@ func BenchmarkParseHead(b *testing.B) {
 	}
 }
 
+// BenchmarkLastHead is the same head, once it is known.
+func BenchmarkLastHead(b *testing.B) {
+	in := []byte(nginxHead)
+	var (
+		known lastHead
+		h     head
+	)
+	if parseHead(in, false, &h) != complete {
+		b.Fatal("it is odd")
+	}
+	known.note(in, &h, 0)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		if !known.recall(in, &h) {
+			b.Fatal("it is not known")
+		}
+	}
+}
+
 // BenchmarkOdd is a head that goes through net/http's reader.
 func BenchmarkOdd(b *testing.B) {
 	in := []byte(oddHead)
