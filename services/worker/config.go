@@ -1,11 +1,14 @@
 package worker
 
 import (
+	"context"
 	"log/slog"
+	"time"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/filelimit"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/worker/internal/mark"
 )
 
 // Config configures a worker. The zero value is a worker with the default caps that logs nothing.
@@ -14,6 +17,18 @@ type Config struct {
 	Caps    plan.Caps      // default DefaultCaps
 	Log     *slog.Logger   // default: discard
 	Dialer  *egress.Dialer // default: the system's resolver
+	State   *State         // keeps the claims of leased shards for the process after this one; nil: nothing does
+}
+
+// State is a worker's state directory, which it holds for its life.
+type State = mark.Dir
+
+// stateWait is how long a worker that was just started waits for the one before to let go of the directory.
+const stateWait = 2 * time.Second
+
+// OpenState takes the state directory, which is made if it is not there. Its owner closes it after the worker.
+func OpenState(ctx context.Context, path string) (*State, error) {
+	return mark.Open(ctx, path, stateWait)
 }
 
 // spareFiles is how many file descriptors a worker keeps from its senders: for its own listeners and streams, for logs and

@@ -5,7 +5,18 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/cputime"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/worker/internal/engine"
 )
+
+// effort is how much a call took that has ended.
+func effort(m measure, call *engine.Call) *run.Effort {
+	heldBack, capped := call.HeldBack()
+	return &run.Effort{
+		CPUShare: m.cpuShare(), Senders: call.Senders(), HeldBack: heldBack, Capped: capped,
+		GrantWait: call.Waited(), StartLateness: call.Late(),
+	}
+}
 
 // measure is what a call has cost the process since it began, as far as the system says: calls that run at once share it.
 type measure struct {

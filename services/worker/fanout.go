@@ -12,12 +12,12 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
-	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/wire"
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/lease"
 	"github.com/fanout-load/fanout/services/worker/internal/pacer"
 )
 
@@ -32,27 +32,20 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
+	if job.shard.Lease > 0 {
+		return w.serveLease(job, stream)
+	}
 	if err := w.room.Take(job.reserved); err != nil {
 		return rpcerr.Full("worker", err.Error())
 	}
 	defer w.room.Leave(job.reserved)
-	client, newSender, err := w.client(job)
+	queue := batch.NewQueue(job.options())
+	call, end, err := w.call(job, queue, nil)
 	if err != nil {
 		w.config.Log.Error("making the HTTP client", "run_id", job.key.run, "error", err)
 		return rpcerr.Internal()
 	}
-	defer client.Close()
-	queue := batch.NewQueue(job.options())
-	pace := pacer.New()
-	defer pace.Close()
-	call := engine.New(job.work, engine.Config{
-		NewSender: newSender,
-		Deliver:   queue.Put,
-		Sleep:     pace.Wait,
-		Admit:     w.room.TakeSender,
-		Release:   w.room.LeaveSender,
-		Log:       w.config.Log,
-	})
+	defer end()
 	if err := w.enter(job.key, call); err != nil {
 		return err
 	}
@@ -61,9 +54,32 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	return w.stream(stream, job, call, queue)
 }
 
+// call makes the call that carries out a job; end frees what it takes, after the call. held: see engine.Config.
+func (w *Worker) call(j *job, queue *batch.Queue, held func() bool) (call *engine.Call, end func(), err error) {
+	client, newSender, err := w.client(j, held)
+	if err != nil {
+		return nil, nil, err
+	}
+	pace := pacer.New()
+	call = engine.New(j.work, engine.Config{
+		NewSender: newSender,
+		Deliver:   queue.Put,
+		Sleep:     pace.Wait,
+		Admit:     w.room.TakeSender,
+		Release:   w.room.LeaveSender,
+		Held:      held,
+		Log:       w.config.Log,
+	})
+	return call, func() {
+		pace.Close()
+		client.Close()
+	}, nil
+}
+
 // job is a request that was parsed and checked.
 type job struct {
 	key      callKey
+	shard    *wire.Shard
 	work     engine.Work
 	reserved int64     // senders to take room for
 	planned  int64     // slots granted; 0 without end
@@ -95,9 +111,10 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 		}})
 	}
 	j := &job{
-		key: callKey{shard.RunID, shard.ShardID},
+		key:   callKey{shard.RunID, shard.ShardID},
+		shard: shard,
 		work: engine.Work{
-			Plan: p, Schedule: slots, Grants: shard.Grants,
+			Plan: p, Schedule: slots, Slots: lease.Fixed(shard.Grants),
 			Concurrency: concurrency, Capped: concurrency == w.config.Caps.Senders, Start: arrived,
 		},
 	}
@@ -108,12 +125,15 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	if p.Load.OpenLoop != nil {
 		j.reserved = 1 // the others as they are needed
 	}
-	if n := shard.Grants.Len(); n != schedule.Unbounded {
+	if n := shard.Grants.Len(); n != schedule.Unbounded && shard.Lease == 0 {
 		j.planned = n
 		j.reserved = min(j.reserved, n)
 	}
 	return j, nil
 }
+
+// endless reports whether only time ends the job's slots.
+func (j *job) endless() bool { return j.work.Schedule.Slots() == schedule.Unbounded }
 
 // stream runs the call and writes its account. The call runs in a goroutine of its own; this one alone writes the stream.
 func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue) error {
@@ -140,8 +160,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		err = j.rest(batcher, call)
 	}
 	if err == nil {
-		heldBack, capped := call.HeldBack()
-		err = batcher.Finish(&run.Effort{CPUShare: work.cpuShare(), Senders: call.Senders(), HeldBack: heldBack, Capped: capped})
+		err = batcher.Finish(effort(work, call))
 	}
 	if err != nil {
 		stop()
@@ -158,10 +177,10 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 func (j *job) rest(batcher *batch.Batcher, call *engine.Call) error {
 	until := j.restUntil(time.Now())
 	from, to := call.ClaimLate()
-	if err := batcher.Late(j.work.Schedule, j.work.Grants, from, to, until); err != nil {
+	if err := batcher.Late(j.work.Schedule, j.work.Slots, from, to, until); err != nil {
 		return err
 	}
-	return batcher.Rest(j.work.Schedule, j.work.Grants, call.NotSent(), until)
+	return batcher.Rest(j.work.Schedule, j.work.Slots, call.NotSent(), until)
 }
 
 // setDeadline fixes when the caller's deadline cuts the call, so that finished still arrives: a tenth of the time that is

@@ -23,10 +23,16 @@ func (w *Worker) warn(j *job) {
 	}
 }
 
-// share is the part of the run's slots that the job has.
+// share is the part of the run's slots that the job has, as far as it is known when it begins.
 func (j *job) share() float64 {
-	if all := j.work.Schedule.Slots(); all != schedule.Unbounded && all > 0 {
-		return float64(j.planned) / float64(all)
+	all := j.work.Schedule.Slots()
+	leased := j.shard.Lease > 0
+	switch load := j.work.Plan.Load; {
+	case leased && load.ClosedLoop != nil:
+		return float64(j.shard.Concurrency) / float64(max(load.ClosedLoop.Concurrency, 1))
+	case all != schedule.Unbounded && all > 0 && (!leased || load.AllAtOnce()):
+		return float64(j.work.Slots.Granted()) / float64(all)
+	default:
+		return 1 / float64(j.work.Slots.Stride())
 	}
-	return 1 / float64(max(j.work.Grants[0].Stride, 1))
 }

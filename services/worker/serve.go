@@ -14,7 +14,7 @@ const drainBound = 20 * time.Second
 // Serve serves a worker on the listener until ctx ends; then it takes nothing new, drains, and returns within 20 s.
 func Serve(ctx context.Context, l net.Listener, config Config) error {
 	w := New(config)
-	defer w.pool.Close()
+	defer w.Close()
 	server := grpcserve.New(w.config.Log)
 	w.Register(server)
 	drained := make(chan struct{})

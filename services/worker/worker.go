@@ -21,7 +21,7 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/http1"
 )
 
-// Worker is the WorkerService of one process. It is safe for concurrent use.
+// Worker is the WorkerService of one process. It is safe for concurrent use. Its owner closes it.
 type Worker struct {
 	fanoutv1.UnimplementedWorkerServiceServer
 
@@ -32,10 +32,16 @@ type Worker struct {
 	machine    preflight.Machine // at the worker's start
 	pool       http1.Pool        // connections between direct calls
 
+	caps  *fanoutv1.Caps
+	life  context.Context // its end cuts every shard
+	end   context.CancelFunc
+	going sync.WaitGroup // shards
+
 	mu       sync.Mutex
 	calls    map[callKey]*engine.Call // guarded by mu
+	leases   map[string]*execution    // by lease; guarded by mu
 	draining bool                     // guarded by mu
-	idle     sync.Cond                // on mu: a call has ended
+	idle     sync.Cond                // on mu: a call has ended, or a shard was released
 }
 
 // callKey names a call: a shard of a run, or a direct call, which has no shard.
@@ -50,7 +56,10 @@ func New(config Config) *Worker {
 		instanceID: rand.Text(),
 		born:       time.Now(),
 		calls:      make(map[callKey]*engine.Call),
+		leases:     make(map[string]*execution),
 	}
+	w.life, w.end = context.WithCancel(context.Background())
+	w.caps = wire.CapsProto(w.config.Caps)
 	w.room = admission.NewRoom(w.config.Caps)
 	w.machine = Machine(w.config.Caps)
 	w.idle.L = &w.mu
@@ -68,7 +77,7 @@ func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanout
 		Version:      w.config.Version,
 		ClockNanos:   int64(now.Sub(w.born)),
 		Time:         timestamppb.New(now),
-		Caps:         wire.CapsProto(w.config.Caps),
+		Caps:         w.caps,
 		RunningCount: int32(w.room.Calls()),
 	}, nil
 }
@@ -86,25 +95,6 @@ func (w *Worker) StopFanOut(_ context.Context, request *fanoutv1.StopFanOutReque
 	return &fanoutv1.StopFanOutResponse{}, nil
 }
 
-// Drain takes no new calls, lets the running ones finish what is in flight, and returns when the last one has ended, or with
-// ctx. What no sender had claimed is not sent.
-func (w *Worker) Drain(ctx context.Context) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.draining = true
-	for _, call := range w.calls {
-		call.Drain()
-	}
-	defer context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.idle.Broadcast()
-	})()
-	for len(w.calls) > 0 && ctx.Err() == nil {
-		w.idle.Wait()
-	}
-}
-
 // enter makes a call known, so that it can be stopped and drained.
 func (w *Worker) enter(key callKey, call *engine.Call) error {
 	w.mu.Lock()
@@ -112,7 +102,7 @@ func (w *Worker) enter(key callKey, call *engine.Call) error {
 	if w.draining {
 		return rpcerr.ShuttingDown("worker")
 	}
-	if w.calls[key] != nil {
+	if w.calls[key] != nil || w.runsLeasedLocked(key) {
 		return rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", key.shard, key.run)
 	}
 	w.calls[key] = call
@@ -124,4 +114,14 @@ func (w *Worker) leave(key callKey) {
 	defer w.mu.Unlock()
 	delete(w.calls, key)
 	w.idle.Broadcast()
+}
+
+// runsLeasedLocked reports whether a shard with a lease has the name.
+func (w *Worker) runsLeasedLocked(key callKey) bool {
+	for _, e := range w.leases {
+		if e.job.key == key {
+			return true
+		}
+	}
+	return false
 }

@@ -33,7 +33,9 @@ type CreateRunRequest struct {
 	// Name of the run, for people. At most 256 bytes.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Labels of the run: at most 64, keys of 1 to 64 bytes, values of at most 256 bytes.
-	Labels        map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What is done when a worker is lost. Default ON_WORKER_LOSS_REASSIGN.
+	OnWorkerLoss  OnWorkerLoss `protobuf:"varint,5,opt,name=on_worker_loss,json=onWorkerLoss,proto3,enum=fanout.v1.OnWorkerLoss" json:"on_worker_loss,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,6 +96,13 @@ func (x *CreateRunRequest) GetLabels() map[string]string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *CreateRunRequest) GetOnWorkerLoss() OnWorkerLoss {
+	if x != nil {
+		return x.OnWorkerLoss
+	}
+	return OnWorkerLoss_ON_WORKER_LOSS_UNSPECIFIED
 }
 
 // CreateRunResponse is the run that was created.
@@ -729,6 +738,245 @@ func (x *CancelRunResponse) GetRun() *Run {
 	return nil
 }
 
+// DeleteRunRequest names a run.
+type DeleteRunRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run.
+	RunId         string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRunRequest) Reset() {
+	*x = DeleteRunRequest{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRunRequest) ProtoMessage() {}
+
+func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRunRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRunRequest) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeleteRunRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+// DeleteRunResponse is empty.
+type DeleteRunResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRunResponse) Reset() {
+	*x = DeleteRunResponse{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRunResponse) ProtoMessage() {}
+
+func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRunResponse.ProtoReflect.Descriptor instead.
+func (*DeleteRunResponse) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{14}
+}
+
+// VerifyRunRequest names a run.
+type VerifyRunRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run.
+	RunId         string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyRunRequest) Reset() {
+	*x = VerifyRunRequest{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyRunRequest) ProtoMessage() {}
+
+func (x *VerifyRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyRunRequest.ProtoReflect.Descriptor instead.
+func (*VerifyRunRequest) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *VerifyRunRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+// VerifyRunResponse is what was checked.
+type VerifyRunResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The checks, in the order in which they were made.
+	Checks        []*RunCheck `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyRunResponse) Reset() {
+	*x = VerifyRunResponse{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyRunResponse) ProtoMessage() {}
+
+func (x *VerifyRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyRunResponse.ProtoReflect.Descriptor instead.
+func (*VerifyRunResponse) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *VerifyRunResponse) GetChecks() []*RunCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// RunCheck is one check of a stored run.
+type RunCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was checked.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it holds.
+	Ok bool `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	// The figures that were compared, and what is wrong with them if it does not hold.
+	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunCheck) Reset() {
+	*x = RunCheck{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunCheck) ProtoMessage() {}
+
+func (x *RunCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunCheck.ProtoReflect.Descriptor instead.
+func (*RunCheck) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RunCheck) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RunCheck) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *RunCheck) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 // ListWorkersRequest is empty.
 type ListWorkersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -738,7 +986,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[13]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +998,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[13]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1011,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{13}
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{18}
 }
 
 // ListWorkersResponse is the coordinator's workers.
@@ -777,7 +1025,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[14]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +1037,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[14]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +1050,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{14}
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*WorkerInfo {
@@ -829,7 +1077,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[15]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -841,7 +1089,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[15]
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -854,7 +1102,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{15}
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WorkerInfo) GetAddress() string {
@@ -889,13 +1137,14 @@ var File_fanout_v1_coordinator_service_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
 	"\n" +
-	"#fanout/v1/coordinator_service.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x13fanout/v1/run.proto\x1a\x15fanout/v1/tally.proto\x1a\x1efanout/v1/worker_service.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe6\x01\n" +
+	"#fanout/v1/coordinator_service.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x13fanout/v1/run.proto\x1a\x15fanout/v1/tally.proto\x1a\x1efanout/v1/worker_service.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa5\x02\n" +
 	"\x10CreateRunRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12#\n" +
 	"\x04plan\x18\x02 \x01(\v2\x0f.fanout.v1.PlanR\x04plan\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12?\n" +
-	"\x06labels\x18\x04 \x03(\v2'.fanout.v1.CreateRunRequest.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\x04 \x03(\v2'.fanout.v1.CreateRunRequest.LabelsEntryR\x06labels\x12=\n" +
+	"\x0eon_worker_loss\x18\x05 \x01(\x0e2\x17.fanout.v1.OnWorkerLossR\fonWorkerLoss\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"5\n" +
@@ -933,7 +1182,18 @@ const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
 	"\x10CancelRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\"5\n" +
 	"\x11CancelRunResponse\x12 \n" +
-	"\x03run\x18\x01 \x01(\v2\x0e.fanout.v1.RunR\x03run\"\x14\n" +
+	"\x03run\x18\x01 \x01(\v2\x0e.fanout.v1.RunR\x03run\")\n" +
+	"\x10DeleteRunRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\"\x13\n" +
+	"\x11DeleteRunResponse\")\n" +
+	"\x10VerifyRunRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\"@\n" +
+	"\x11VerifyRunResponse\x12+\n" +
+	"\x06checks\x18\x01 \x03(\v2\x13.fanout.v1.RunCheckR\x06checks\"F\n" +
+	"\bRunCheck\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\"\x14\n" +
 	"\x12ListWorkersRequest\"F\n" +
 	"\x13ListWorkersResponse\x12/\n" +
 	"\aworkers\x18\x01 \x03(\v2\x15.fanout.v1.WorkerInfoR\aworkers\"\xdb\x01\n" +
@@ -942,14 +1202,16 @@ const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x124\n" +
 	"\x06worker\x18\x02 \x01(\v2\x1c.fanout.v1.GetWorkerResponseR\x06worker\x12I\n" +
 	"\x13round_trip_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11roundTripDuration\x122\n" +
-	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure2\x9a\x04\n" +
+	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure2\xaa\x05\n" +
 	"\x12CoordinatorService\x12F\n" +
 	"\tCreateRun\x12\x1b.fanout.v1.CreateRunRequest\x1a\x1c.fanout.v1.CreateRunResponse\x12E\n" +
 	"\bWatchRun\x12\x1a.fanout.v1.WatchRunRequest\x1a\x1b.fanout.v1.WatchRunResponse0\x01\x12=\n" +
 	"\x06GetRun\x12\x18.fanout.v1.GetRunRequest\x1a\x19.fanout.v1.GetRunResponse\x12C\n" +
 	"\bListRuns\x12\x1a.fanout.v1.ListRunsRequest\x1a\x1b.fanout.v1.ListRunsResponse\x12[\n" +
 	"\x10ListRunIntervals\x12\".fanout.v1.ListRunIntervalsRequest\x1a#.fanout.v1.ListRunIntervalsResponse\x12F\n" +
-	"\tCancelRun\x12\x1b.fanout.v1.CancelRunRequest\x1a\x1c.fanout.v1.CancelRunResponse\x12L\n" +
+	"\tCancelRun\x12\x1b.fanout.v1.CancelRunRequest\x1a\x1c.fanout.v1.CancelRunResponse\x12F\n" +
+	"\tDeleteRun\x12\x1b.fanout.v1.DeleteRunRequest\x1a\x1c.fanout.v1.DeleteRunResponse\x12F\n" +
+	"\tVerifyRun\x12\x1b.fanout.v1.VerifyRunRequest\x1a\x1c.fanout.v1.VerifyRunResponse\x12L\n" +
 	"\vListWorkers\x12\x1d.fanout.v1.ListWorkersRequest\x1a\x1e.fanout.v1.ListWorkersResponseB\xa3\x01\n" +
 	"\rcom.fanout.v1B\x17CoordinatorServiceProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
@@ -966,7 +1228,7 @@ func file_fanout_v1_coordinator_service_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_coordinator_service_proto_rawDescData
 }
 
-var file_fanout_v1_coordinator_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_fanout_v1_coordinator_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_fanout_v1_coordinator_service_proto_goTypes = []any{
 	(*CreateRunRequest)(nil),         // 0: fanout.v1.CreateRunRequest
 	(*CreateRunResponse)(nil),        // 1: fanout.v1.CreateRunResponse
@@ -981,54 +1243,66 @@ var file_fanout_v1_coordinator_service_proto_goTypes = []any{
 	(*RunInterval)(nil),              // 10: fanout.v1.RunInterval
 	(*CancelRunRequest)(nil),         // 11: fanout.v1.CancelRunRequest
 	(*CancelRunResponse)(nil),        // 12: fanout.v1.CancelRunResponse
-	(*ListWorkersRequest)(nil),       // 13: fanout.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),      // 14: fanout.v1.ListWorkersResponse
-	(*WorkerInfo)(nil),               // 15: fanout.v1.WorkerInfo
-	nil,                              // 16: fanout.v1.CreateRunRequest.LabelsEntry
-	(*Plan)(nil),                     // 17: fanout.v1.Plan
-	(*Run)(nil),                      // 18: fanout.v1.Run
-	(RunView)(0),                     // 19: fanout.v1.RunView
-	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
-	(*Tally)(nil),                    // 21: fanout.v1.Tally
-	(*GetWorkerResponse)(nil),        // 22: fanout.v1.GetWorkerResponse
-	(*WorkerFailure)(nil),            // 23: fanout.v1.WorkerFailure
+	(*DeleteRunRequest)(nil),         // 13: fanout.v1.DeleteRunRequest
+	(*DeleteRunResponse)(nil),        // 14: fanout.v1.DeleteRunResponse
+	(*VerifyRunRequest)(nil),         // 15: fanout.v1.VerifyRunRequest
+	(*VerifyRunResponse)(nil),        // 16: fanout.v1.VerifyRunResponse
+	(*RunCheck)(nil),                 // 17: fanout.v1.RunCheck
+	(*ListWorkersRequest)(nil),       // 18: fanout.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),      // 19: fanout.v1.ListWorkersResponse
+	(*WorkerInfo)(nil),               // 20: fanout.v1.WorkerInfo
+	nil,                              // 21: fanout.v1.CreateRunRequest.LabelsEntry
+	(*Plan)(nil),                     // 22: fanout.v1.Plan
+	(OnWorkerLoss)(0),                // 23: fanout.v1.OnWorkerLoss
+	(*Run)(nil),                      // 24: fanout.v1.Run
+	(RunView)(0),                     // 25: fanout.v1.RunView
+	(*durationpb.Duration)(nil),      // 26: google.protobuf.Duration
+	(*Tally)(nil),                    // 27: fanout.v1.Tally
+	(*GetWorkerResponse)(nil),        // 28: fanout.v1.GetWorkerResponse
+	(*WorkerFailure)(nil),            // 29: fanout.v1.WorkerFailure
 }
 var file_fanout_v1_coordinator_service_proto_depIdxs = []int32{
-	17, // 0: fanout.v1.CreateRunRequest.plan:type_name -> fanout.v1.Plan
-	16, // 1: fanout.v1.CreateRunRequest.labels:type_name -> fanout.v1.CreateRunRequest.LabelsEntry
-	18, // 2: fanout.v1.CreateRunResponse.run:type_name -> fanout.v1.Run
-	19, // 3: fanout.v1.WatchRunRequest.view:type_name -> fanout.v1.RunView
-	18, // 4: fanout.v1.WatchRunResponse.run:type_name -> fanout.v1.Run
-	19, // 5: fanout.v1.GetRunRequest.view:type_name -> fanout.v1.RunView
-	18, // 6: fanout.v1.GetRunResponse.run:type_name -> fanout.v1.Run
-	18, // 7: fanout.v1.ListRunsResponse.runs:type_name -> fanout.v1.Run
-	10, // 8: fanout.v1.ListRunIntervalsResponse.intervals:type_name -> fanout.v1.RunInterval
-	20, // 9: fanout.v1.RunInterval.start_offset:type_name -> google.protobuf.Duration
-	21, // 10: fanout.v1.RunInterval.tally:type_name -> fanout.v1.Tally
-	18, // 11: fanout.v1.CancelRunResponse.run:type_name -> fanout.v1.Run
-	15, // 12: fanout.v1.ListWorkersResponse.workers:type_name -> fanout.v1.WorkerInfo
-	22, // 13: fanout.v1.WorkerInfo.worker:type_name -> fanout.v1.GetWorkerResponse
-	20, // 14: fanout.v1.WorkerInfo.round_trip_duration:type_name -> google.protobuf.Duration
-	23, // 15: fanout.v1.WorkerInfo.failure:type_name -> fanout.v1.WorkerFailure
-	0,  // 16: fanout.v1.CoordinatorService.CreateRun:input_type -> fanout.v1.CreateRunRequest
-	2,  // 17: fanout.v1.CoordinatorService.WatchRun:input_type -> fanout.v1.WatchRunRequest
-	4,  // 18: fanout.v1.CoordinatorService.GetRun:input_type -> fanout.v1.GetRunRequest
-	6,  // 19: fanout.v1.CoordinatorService.ListRuns:input_type -> fanout.v1.ListRunsRequest
-	8,  // 20: fanout.v1.CoordinatorService.ListRunIntervals:input_type -> fanout.v1.ListRunIntervalsRequest
-	11, // 21: fanout.v1.CoordinatorService.CancelRun:input_type -> fanout.v1.CancelRunRequest
-	13, // 22: fanout.v1.CoordinatorService.ListWorkers:input_type -> fanout.v1.ListWorkersRequest
-	1,  // 23: fanout.v1.CoordinatorService.CreateRun:output_type -> fanout.v1.CreateRunResponse
-	3,  // 24: fanout.v1.CoordinatorService.WatchRun:output_type -> fanout.v1.WatchRunResponse
-	5,  // 25: fanout.v1.CoordinatorService.GetRun:output_type -> fanout.v1.GetRunResponse
-	7,  // 26: fanout.v1.CoordinatorService.ListRuns:output_type -> fanout.v1.ListRunsResponse
-	9,  // 27: fanout.v1.CoordinatorService.ListRunIntervals:output_type -> fanout.v1.ListRunIntervalsResponse
-	12, // 28: fanout.v1.CoordinatorService.CancelRun:output_type -> fanout.v1.CancelRunResponse
-	14, // 29: fanout.v1.CoordinatorService.ListWorkers:output_type -> fanout.v1.ListWorkersResponse
-	23, // [23:30] is the sub-list for method output_type
-	16, // [16:23] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	22, // 0: fanout.v1.CreateRunRequest.plan:type_name -> fanout.v1.Plan
+	21, // 1: fanout.v1.CreateRunRequest.labels:type_name -> fanout.v1.CreateRunRequest.LabelsEntry
+	23, // 2: fanout.v1.CreateRunRequest.on_worker_loss:type_name -> fanout.v1.OnWorkerLoss
+	24, // 3: fanout.v1.CreateRunResponse.run:type_name -> fanout.v1.Run
+	25, // 4: fanout.v1.WatchRunRequest.view:type_name -> fanout.v1.RunView
+	24, // 5: fanout.v1.WatchRunResponse.run:type_name -> fanout.v1.Run
+	25, // 6: fanout.v1.GetRunRequest.view:type_name -> fanout.v1.RunView
+	24, // 7: fanout.v1.GetRunResponse.run:type_name -> fanout.v1.Run
+	24, // 8: fanout.v1.ListRunsResponse.runs:type_name -> fanout.v1.Run
+	10, // 9: fanout.v1.ListRunIntervalsResponse.intervals:type_name -> fanout.v1.RunInterval
+	26, // 10: fanout.v1.RunInterval.start_offset:type_name -> google.protobuf.Duration
+	27, // 11: fanout.v1.RunInterval.tally:type_name -> fanout.v1.Tally
+	24, // 12: fanout.v1.CancelRunResponse.run:type_name -> fanout.v1.Run
+	17, // 13: fanout.v1.VerifyRunResponse.checks:type_name -> fanout.v1.RunCheck
+	20, // 14: fanout.v1.ListWorkersResponse.workers:type_name -> fanout.v1.WorkerInfo
+	28, // 15: fanout.v1.WorkerInfo.worker:type_name -> fanout.v1.GetWorkerResponse
+	26, // 16: fanout.v1.WorkerInfo.round_trip_duration:type_name -> google.protobuf.Duration
+	29, // 17: fanout.v1.WorkerInfo.failure:type_name -> fanout.v1.WorkerFailure
+	0,  // 18: fanout.v1.CoordinatorService.CreateRun:input_type -> fanout.v1.CreateRunRequest
+	2,  // 19: fanout.v1.CoordinatorService.WatchRun:input_type -> fanout.v1.WatchRunRequest
+	4,  // 20: fanout.v1.CoordinatorService.GetRun:input_type -> fanout.v1.GetRunRequest
+	6,  // 21: fanout.v1.CoordinatorService.ListRuns:input_type -> fanout.v1.ListRunsRequest
+	8,  // 22: fanout.v1.CoordinatorService.ListRunIntervals:input_type -> fanout.v1.ListRunIntervalsRequest
+	11, // 23: fanout.v1.CoordinatorService.CancelRun:input_type -> fanout.v1.CancelRunRequest
+	13, // 24: fanout.v1.CoordinatorService.DeleteRun:input_type -> fanout.v1.DeleteRunRequest
+	15, // 25: fanout.v1.CoordinatorService.VerifyRun:input_type -> fanout.v1.VerifyRunRequest
+	18, // 26: fanout.v1.CoordinatorService.ListWorkers:input_type -> fanout.v1.ListWorkersRequest
+	1,  // 27: fanout.v1.CoordinatorService.CreateRun:output_type -> fanout.v1.CreateRunResponse
+	3,  // 28: fanout.v1.CoordinatorService.WatchRun:output_type -> fanout.v1.WatchRunResponse
+	5,  // 29: fanout.v1.CoordinatorService.GetRun:output_type -> fanout.v1.GetRunResponse
+	7,  // 30: fanout.v1.CoordinatorService.ListRuns:output_type -> fanout.v1.ListRunsResponse
+	9,  // 31: fanout.v1.CoordinatorService.ListRunIntervals:output_type -> fanout.v1.ListRunIntervalsResponse
+	12, // 32: fanout.v1.CoordinatorService.CancelRun:output_type -> fanout.v1.CancelRunResponse
+	14, // 33: fanout.v1.CoordinatorService.DeleteRun:output_type -> fanout.v1.DeleteRunResponse
+	16, // 34: fanout.v1.CoordinatorService.VerifyRun:output_type -> fanout.v1.VerifyRunResponse
+	19, // 35: fanout.v1.CoordinatorService.ListWorkers:output_type -> fanout.v1.ListWorkersResponse
+	27, // [27:36] is the sub-list for method output_type
+	18, // [18:27] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_coordinator_service_proto_init() }
@@ -1046,7 +1320,7 @@ func file_fanout_v1_coordinator_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_coordinator_service_proto_rawDesc), len(file_fanout_v1_coordinator_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

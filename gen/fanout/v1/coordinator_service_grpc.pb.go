@@ -25,6 +25,8 @@ const (
 	CoordinatorService_ListRuns_FullMethodName         = "/fanout.v1.CoordinatorService/ListRuns"
 	CoordinatorService_ListRunIntervals_FullMethodName = "/fanout.v1.CoordinatorService/ListRunIntervals"
 	CoordinatorService_CancelRun_FullMethodName        = "/fanout.v1.CoordinatorService/CancelRun"
+	CoordinatorService_DeleteRun_FullMethodName        = "/fanout.v1.CoordinatorService/DeleteRun"
+	CoordinatorService_VerifyRun_FullMethodName        = "/fanout.v1.CoordinatorService/VerifyRun"
 	CoordinatorService_ListWorkers_FullMethodName      = "/fanout.v1.CoordinatorService/ListWorkers"
 )
 
@@ -34,8 +36,9 @@ const (
 //
 // CoordinatorService splits runs over its workers and accounts for every slot.
 //
-// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs of the
-// coordinator's life are kept in memory, the last 100 of those that have ended.
+// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs are kept in the coordinator's
+// store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
+// lives too.
 type CoordinatorServiceClient interface {
 	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
 	//
@@ -65,6 +68,16 @@ type CoordinatorServiceClient interface {
 	//
 	// NOT_FOUND: no such run.
 	CancelRun(ctx context.Context, in *CancelRunRequest, opts ...grpc.CallOption) (*CancelRunResponse, error)
+	// DeleteRun forgets a run that has ended, with its figures by the second.
+	//
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*DeleteRunResponse, error)
+	// VerifyRun checks what is stored of a run that has ended against itself: that every shard's and the run's counts add up, that
+	// the seconds add up to the totals, that histograms have as many values as the counters say, and that no slot was granted twice
+	// or has an outcome without a grant.
+	//
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	VerifyRun(ctx context.Context, in *VerifyRunRequest, opts ...grpc.CallOption) (*VerifyRunResponse, error)
 	// ListWorkers asks each worker who it is. Those that do not answer within 2 s are listed with the failure.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
 }
@@ -146,6 +159,26 @@ func (c *coordinatorServiceClient) CancelRun(ctx context.Context, in *CancelRunR
 	return out, nil
 }
 
+func (c *coordinatorServiceClient) DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*DeleteRunResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteRunResponse)
+	err := c.cc.Invoke(ctx, CoordinatorService_DeleteRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *coordinatorServiceClient) VerifyRun(ctx context.Context, in *VerifyRunRequest, opts ...grpc.CallOption) (*VerifyRunResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyRunResponse)
+	err := c.cc.Invoke(ctx, CoordinatorService_VerifyRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *coordinatorServiceClient) ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListWorkersResponse)
@@ -162,8 +195,9 @@ func (c *coordinatorServiceClient) ListWorkers(ctx context.Context, in *ListWork
 //
 // CoordinatorService splits runs over its workers and accounts for every slot.
 //
-// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs of the
-// coordinator's life are kept in memory, the last 100 of those that have ended.
+// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs are kept in the coordinator's
+// store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
+// lives too.
 type CoordinatorServiceServer interface {
 	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
 	//
@@ -193,6 +227,16 @@ type CoordinatorServiceServer interface {
 	//
 	// NOT_FOUND: no such run.
 	CancelRun(context.Context, *CancelRunRequest) (*CancelRunResponse, error)
+	// DeleteRun forgets a run that has ended, with its figures by the second.
+	//
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	DeleteRun(context.Context, *DeleteRunRequest) (*DeleteRunResponse, error)
+	// VerifyRun checks what is stored of a run that has ended against itself: that every shard's and the run's counts add up, that
+	// the seconds add up to the totals, that histograms have as many values as the counters say, and that no slot was granted twice
+	// or has an outcome without a grant.
+	//
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	VerifyRun(context.Context, *VerifyRunRequest) (*VerifyRunResponse, error)
 	// ListWorkers asks each worker who it is. Those that do not answer within 2 s are listed with the failure.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
 	mustEmbedUnimplementedCoordinatorServiceServer()
@@ -222,6 +266,12 @@ func (UnimplementedCoordinatorServiceServer) ListRunIntervals(context.Context, *
 }
 func (UnimplementedCoordinatorServiceServer) CancelRun(context.Context, *CancelRunRequest) (*CancelRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelRun not implemented")
+}
+func (UnimplementedCoordinatorServiceServer) DeleteRun(context.Context, *DeleteRunRequest) (*DeleteRunResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteRun not implemented")
+}
+func (UnimplementedCoordinatorServiceServer) VerifyRun(context.Context, *VerifyRunRequest) (*VerifyRunResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyRun not implemented")
 }
 func (UnimplementedCoordinatorServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWorkers not implemented")
@@ -348,6 +398,42 @@ func _CoordinatorService_CancelRun_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CoordinatorService_DeleteRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServiceServer).DeleteRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CoordinatorService_DeleteRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServiceServer).DeleteRun(ctx, req.(*DeleteRunRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CoordinatorService_VerifyRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServiceServer).VerifyRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CoordinatorService_VerifyRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServiceServer).VerifyRun(ctx, req.(*VerifyRunRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CoordinatorService_ListWorkers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListWorkersRequest)
 	if err := dec(in); err != nil {
@@ -392,6 +478,14 @@ var CoordinatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelRun",
 			Handler:    _CoordinatorService_CancelRun_Handler,
+		},
+		{
+			MethodName: "DeleteRun",
+			Handler:    _CoordinatorService_DeleteRun_Handler,
+		},
+		{
+			MethodName: "VerifyRun",
+			Handler:    _CoordinatorService_VerifyRun_Handler,
 		},
 		{
 			MethodName: "ListWorkers",

@@ -37,6 +37,9 @@ const (
 	ErrorClass_ERROR_CLASS_CANCELLED ErrorClass = 3
 	// The load's grace or the call's deadline was over while the slot was in flight. Control; maybe delivered.
 	ErrorClass_ERROR_CLASS_RUN_DEADLINE ErrorClass = 4
+	// The lease of the slot's worker ended while a connection was opened for it, or between two hops of a redirect. Control; maybe
+	// delivered.
+	ErrorClass_ERROR_CLASS_LEASE_LOST ErrorClass = 5
 	// The worker shut down while the slot was in flight. Control; maybe delivered.
 	ErrorClass_ERROR_CLASS_SHUTDOWN ErrorClass = 6
 	// No file descriptor was free (EMFILE, ENFILE). Local; not delivered.
@@ -113,6 +116,7 @@ var (
 		2:  "ERROR_CLASS_POLICY_REDIRECT",
 		3:  "ERROR_CLASS_CANCELLED",
 		4:  "ERROR_CLASS_RUN_DEADLINE",
+		5:  "ERROR_CLASS_LEASE_LOST",
 		6:  "ERROR_CLASS_SHUTDOWN",
 		7:  "ERROR_CLASS_LOCAL_FILES",
 		8:  "ERROR_CLASS_LOCAL_PORTS",
@@ -152,6 +156,7 @@ var (
 		"ERROR_CLASS_POLICY_REDIRECT":      2,
 		"ERROR_CLASS_CANCELLED":            3,
 		"ERROR_CLASS_RUN_DEADLINE":         4,
+		"ERROR_CLASS_LEASE_LOST":           5,
 		"ERROR_CLASS_SHUTDOWN":             6,
 		"ERROR_CLASS_LOCAL_FILES":          7,
 		"ERROR_CLASS_LOCAL_PORTS":          8,
@@ -226,8 +231,10 @@ const (
 	NotSentReason_NOT_SENT_REASON_CANCELLED NotSentReason = 2
 	// The load's end or the call's deadline came first, or the run never started.
 	NotSentReason_NOT_SENT_REASON_RUN_ENDED NotSentReason = 3
-	// The slot was granted to a worker that stopped early, because it was shutting down.
+	// The slot was granted to a worker that stopped early: it shut down, died, or nobody renewed its lease.
 	NotSentReason_NOT_SENT_REASON_LEASE_LOST NotSentReason = 4
+	// The slot was granted to nobody: its worker was lost, and no other was there to take it.
+	NotSentReason_NOT_SENT_REASON_WORKER_LOST NotSentReason = 5
 )
 
 // Enum value maps for NotSentReason.
@@ -238,6 +245,7 @@ var (
 		2: "NOT_SENT_REASON_CANCELLED",
 		3: "NOT_SENT_REASON_RUN_ENDED",
 		4: "NOT_SENT_REASON_LEASE_LOST",
+		5: "NOT_SENT_REASON_WORKER_LOST",
 	}
 	NotSentReason_value = map[string]int32{
 		"NOT_SENT_REASON_UNSPECIFIED": 0,
@@ -245,6 +253,7 @@ var (
 		"NOT_SENT_REASON_CANCELLED":   2,
 		"NOT_SENT_REASON_RUN_ENDED":   3,
 		"NOT_SENT_REASON_LEASE_LOST":  4,
+		"NOT_SENT_REASON_WORKER_LOST": 5,
 	}
 )
 
@@ -872,14 +881,15 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"dial_nanos\x18\x04 \x01(\x03R\tdialNanos\x12\x1b\n" +
 	"\ttls_nanos\x18\x05 \x01(\x03R\btlsNanos\x12\x1f\n" +
 	"\vtls_resumed\x18\x06 \x01(\bR\n" +
-	"tlsResumed*\xd3\b\n" +
+	"tlsResumed*\xef\b\n" +
 	"\n" +
 	"ErrorClass\x12\x1b\n" +
 	"\x17ERROR_CLASS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_CLASS_POLICY_BLOCKED\x10\x01\x12\x1f\n" +
 	"\x1bERROR_CLASS_POLICY_REDIRECT\x10\x02\x12\x19\n" +
 	"\x15ERROR_CLASS_CANCELLED\x10\x03\x12\x1c\n" +
-	"\x18ERROR_CLASS_RUN_DEADLINE\x10\x04\x12\x18\n" +
+	"\x18ERROR_CLASS_RUN_DEADLINE\x10\x04\x12\x1a\n" +
+	"\x16ERROR_CLASS_LEASE_LOST\x10\x05\x12\x18\n" +
 	"\x14ERROR_CLASS_SHUTDOWN\x10\x06\x12\x1b\n" +
 	"\x17ERROR_CLASS_LOCAL_FILES\x10\a\x12\x1b\n" +
 	"\x17ERROR_CLASS_LOCAL_PORTS\x10\b\x12\x1c\n" +
@@ -912,13 +922,14 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\x16ERROR_CLASS_BODY_RESET\x10$\x12\x1a\n" +
 	"\x16ERROR_CLASS_BODY_CHUNK\x10&\x12\x15\n" +
 	"\x11ERROR_CLASS_PANIC\x10'\x12\x15\n" +
-	"\x11ERROR_CLASS_OTHER\x10(*\xa8\x01\n" +
+	"\x11ERROR_CLASS_OTHER\x10(*\xc9\x01\n" +
 	"\rNotSentReason\x12\x1f\n" +
 	"\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14NOT_SENT_REASON_LATE\x10\x01\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_CANCELLED\x10\x02\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_RUN_ENDED\x10\x03\x12\x1e\n" +
-	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04*I\n" +
+	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04\x12\x1f\n" +
+	"\x1bNOT_SENT_REASON_WORKER_LOST\x10\x05*I\n" +
 	"\x06Detail\x12\x16\n" +
 	"\x12DETAIL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDETAIL_EVERY\x10\x01\x12\x15\n" +

@@ -9,6 +9,7 @@ package fanoutv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -21,6 +22,64 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// OnWorkerLoss is what becomes of the slots that a lost worker would have been granted. What it was granted never moves.
+type OnWorkerLoss int32
+
+const (
+	// As REASSIGN.
+	OnWorkerLoss_ON_WORKER_LOSS_UNSPECIFIED OnWorkerLoss = 0
+	// The others take them, and workers that have joined.
+	OnWorkerLoss_ON_WORKER_LOSS_REASSIGN OnWorkerLoss = 1
+	// They are not sent, WORKER_LOST; in a closed loop, whose slots belong to nobody until they are granted, the others take them
+	// with the concurrency that they have.
+	OnWorkerLoss_ON_WORKER_LOSS_CONTINUE OnWorkerLoss = 2
+	// The run is stopped.
+	OnWorkerLoss_ON_WORKER_LOSS_FAIL OnWorkerLoss = 3
+)
+
+// Enum value maps for OnWorkerLoss.
+var (
+	OnWorkerLoss_name = map[int32]string{
+		0: "ON_WORKER_LOSS_UNSPECIFIED",
+		1: "ON_WORKER_LOSS_REASSIGN",
+		2: "ON_WORKER_LOSS_CONTINUE",
+		3: "ON_WORKER_LOSS_FAIL",
+	}
+	OnWorkerLoss_value = map[string]int32{
+		"ON_WORKER_LOSS_UNSPECIFIED": 0,
+		"ON_WORKER_LOSS_REASSIGN":    1,
+		"ON_WORKER_LOSS_CONTINUE":    2,
+		"ON_WORKER_LOSS_FAIL":        3,
+	}
+)
+
+func (x OnWorkerLoss) Enum() *OnWorkerLoss {
+	p := new(OnWorkerLoss)
+	*p = x
+	return p
+}
+
+func (x OnWorkerLoss) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnWorkerLoss) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_run_proto_enumTypes[0].Descriptor()
+}
+
+func (OnWorkerLoss) Type() protoreflect.EnumType {
+	return &file_fanout_v1_run_proto_enumTypes[0]
+}
+
+func (x OnWorkerLoss) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnWorkerLoss.Descriptor instead.
+func (OnWorkerLoss) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{0}
+}
 
 // RunView is how much of a run is returned.
 type RunView int32
@@ -59,11 +118,11 @@ func (x RunView) String() string {
 }
 
 func (RunView) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[0].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[1].Descriptor()
 }
 
 func (RunView) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[0]
+	return &file_fanout_v1_run_proto_enumTypes[1]
 }
 
 func (x RunView) Number() protoreflect.EnumNumber {
@@ -72,7 +131,7 @@ func (x RunView) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunView.Descriptor instead.
 func (RunView) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{0}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{1}
 }
 
 // State is how far a run is. It only goes forward.
@@ -120,11 +179,11 @@ func (x State) String() string {
 }
 
 func (State) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[1].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[2].Descriptor()
 }
 
 func (State) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[1]
+	return &file_fanout_v1_run_proto_enumTypes[2]
 }
 
 func (x State) Number() protoreflect.EnumNumber {
@@ -133,7 +192,7 @@ func (x State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use State.Descriptor instead.
 func (State) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{1}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{2}
 }
 
 // Verdict is what a run came to. Of several that fit, the first of CANCELLED, INCOMPLETE, FAILED, PASSED holds.
@@ -182,11 +241,11 @@ func (x Verdict) String() string {
 }
 
 func (Verdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[2].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[3].Descriptor()
 }
 
 func (Verdict) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[2]
+	return &file_fanout_v1_run_proto_enumTypes[3]
 }
 
 func (x Verdict) Number() protoreflect.EnumNumber {
@@ -195,7 +254,7 @@ func (x Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Verdict.Descriptor instead.
 func (Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{2}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{3}
 }
 
 // LimitedBy is what kept a run from being faster, or from sending on time. The bounds: see the values.
@@ -244,11 +303,11 @@ func (x LimitedBy) String() string {
 }
 
 func (LimitedBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[3].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[4].Descriptor()
 }
 
 func (LimitedBy) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[3]
+	return &file_fanout_v1_run_proto_enumTypes[4]
 }
 
 func (x LimitedBy) Number() protoreflect.EnumNumber {
@@ -257,7 +316,7 @@ func (x LimitedBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LimitedBy.Descriptor instead.
 func (LimitedBy) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{3}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
 // WorkerFailureClass is the closed list of why a worker did not finish its shard.
@@ -270,7 +329,7 @@ const (
 	WorkerFailureClass_WORKER_FAILURE_CLASS_UNREACHABLE WorkerFailureClass = 1
 	// It refused the shard, or did not answer before the start.
 	WorkerFailureClass_WORKER_FAILURE_CLASS_REFUSED WorkerFailureClass = 2
-	// Its stream ended before `finished`.
+	// It did not answer for as long as its lease, or holds it no more: its process died, or has forgotten it.
 	WorkerFailureClass_WORKER_FAILURE_CLASS_LOST WorkerFailureClass = 3
 	// What it said does not add up: a gap in its messages, a count that went back, or a tally that its outcomes contradict.
 	WorkerFailureClass_WORKER_FAILURE_CLASS_INCONSISTENT WorkerFailureClass = 4
@@ -305,11 +364,11 @@ func (x WorkerFailureClass) String() string {
 }
 
 func (WorkerFailureClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanout_v1_run_proto_enumTypes[4].Descriptor()
+	return file_fanout_v1_run_proto_enumTypes[5].Descriptor()
 }
 
 func (WorkerFailureClass) Type() protoreflect.EnumType {
-	return &file_fanout_v1_run_proto_enumTypes[4]
+	return &file_fanout_v1_run_proto_enumTypes[5]
 }
 
 func (x WorkerFailureClass) Number() protoreflect.EnumNumber {
@@ -318,7 +377,7 @@ func (x WorkerFailureClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WorkerFailureClass.Descriptor instead.
 func (WorkerFailureClass) EnumDescriptor() ([]byte, []int) {
-	return file_fanout_v1_run_proto_rawDescGZIP(), []int{4}
+	return file_fanout_v1_run_proto_rawDescGZIP(), []int{5}
 }
 
 // Run is one plan carried out over the coordinator's workers.
@@ -353,8 +412,12 @@ type Run struct {
 	Workers []*WorkerResult `protobuf:"bytes,13,rep,name=workers,proto3" json:"workers,omitempty"`
 	// One sentence on what limited the run, with the figure that passed its bound. Empty with SCHEDULE, and until the end.
 	LimitedReason string `protobuf:"bytes,14,opt,name=limited_reason,json=limitedReason,proto3" json:"limited_reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What is done when a worker is lost.
+	OnWorkerLoss OnWorkerLoss `protobuf:"varint,15,opt,name=on_worker_loss,json=onWorkerLoss,proto3,enum=fanout.v1.OnWorkerLoss" json:"on_worker_loss,omitempty"`
+	// Between the first and the last worker's start_offset. Absent: fewer than two are known.
+	StartSpreadDuration *durationpb.Duration `protobuf:"bytes,16,opt,name=start_spread_duration,json=startSpreadDuration,proto3" json:"start_spread_duration,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Run) Reset() {
@@ -485,6 +548,20 @@ func (x *Run) GetLimitedReason() string {
 	return ""
 }
 
+func (x *Run) GetOnWorkerLoss() OnWorkerLoss {
+	if x != nil {
+		return x.OnWorkerLoss
+	}
+	return OnWorkerLoss_ON_WORKER_LOSS_UNSPECIFIED
+}
+
+func (x *Run) GetStartSpreadDuration() *durationpb.Duration {
+	if x != nil {
+		return x.StartSpreadDuration
+	}
+	return nil
+}
+
 // WorkerResult is one worker's part of a run.
 type WorkerResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -497,7 +574,9 @@ type WorkerResult struct {
 	// Why the worker did not finish its shard. Absent: it did, or it still runs.
 	Failure *WorkerFailure `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
 	// How much the worker had to do. Absent: it did not finish its shard.
-	Effort        *Effort `protobuf:"bytes,5,opt,name=effort,proto3" json:"effort,omitempty"`
+	Effort *Effort `protobuf:"bytes,5,opt,name=effort,proto3" json:"effort,omitempty"`
+	// When the shard began, less the run's start, on the coordinator's clock, by the best round trip to the worker. Absent: unknown.
+	StartOffset   *durationpb.Duration `protobuf:"bytes,6,opt,name=start_offset,json=startOffset,proto3" json:"start_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,6 +646,13 @@ func (x *WorkerResult) GetEffort() *Effort {
 	return nil
 }
 
+func (x *WorkerResult) GetStartOffset() *durationpb.Duration {
+	if x != nil {
+		return x.StartOffset
+	}
+	return nil
+}
+
 // Effort is how much a worker had to do for a call.
 type Effort struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -579,9 +665,13 @@ type Effort struct {
 	HeldBackCount int64 `protobuf:"varint,3,opt,name=held_back_count,json=heldBackCount,proto3" json:"held_back_count,omitempty"`
 	// Those of held_back_count for which the call had as many senders as the worker takes: its cap, which follows the files that
 	// its process may have open. The others had as many as the plan allows.
-	CappedCount   int64 `protobuf:"varint,4,opt,name=capped_count,json=cappedCount,proto3" json:"capped_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CappedCount int64 `protobuf:"varint,4,opt,name=capped_count,json=cappedCount,proto3" json:"capped_count,omitempty"`
+	// Time in which senders waited for the coordinator to grant slots, from the second second of the run on.
+	GrantWaitDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=grant_wait_duration,json=grantWaitDuration,proto3" json:"grant_wait_duration,omitempty"`
+	// How long after the run's start, by the worker's own clock, the shard began.
+	StartLatenessDuration *durationpb.Duration `protobuf:"bytes,6,opt,name=start_lateness_duration,json=startLatenessDuration,proto3" json:"start_lateness_duration,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Effort) Reset() {
@@ -640,6 +730,20 @@ func (x *Effort) GetCappedCount() int64 {
 		return x.CappedCount
 	}
 	return 0
+}
+
+func (x *Effort) GetGrantWaitDuration() *durationpb.Duration {
+	if x != nil {
+		return x.GrantWaitDuration
+	}
+	return nil
+}
+
+func (x *Effort) GetStartLatenessDuration() *durationpb.Duration {
+	if x != nil {
+		return x.StartLatenessDuration
+	}
+	return nil
 }
 
 // WorkerFailure is why a worker did not finish its shard.
@@ -701,7 +805,7 @@ var File_fanout_v1_run_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x05\n" +
+	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x06\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -720,25 +824,35 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\bend_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12&\n" +
 	"\x05tally\x18\f \x01(\v2\x10.fanout.v1.TallyR\x05tally\x121\n" +
 	"\aworkers\x18\r \x03(\v2\x17.fanout.v1.WorkerResultR\aworkers\x12%\n" +
-	"\x0elimited_reason\x18\x0e \x01(\tR\rlimitedReason\x1a9\n" +
+	"\x0elimited_reason\x18\x0e \x01(\tR\rlimitedReason\x12=\n" +
+	"\x0eon_worker_loss\x18\x0f \x01(\x0e2\x17.fanout.v1.OnWorkerLossR\fonWorkerLoss\x12M\n" +
+	"\x15start_spread_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x13startSpreadDuration\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd0\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x02\n" +
 	"\fWorkerResult\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
 	"instanceId\x12&\n" +
 	"\x05tally\x18\x03 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x122\n" +
 	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure\x12)\n" +
-	"\x06effort\x18\x05 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"\x93\x01\n" +
+	"\x06effort\x18\x05 \x01(\v2\x11.fanout.v1.EffortR\x06effort\x12<\n" +
+	"\fstart_offset\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\vstartOffset\"\xb1\x02\n" +
 	"\x06Effort\x12\x1b\n" +
 	"\tcpu_share\x18\x01 \x01(\x01R\bcpuShare\x12!\n" +
 	"\fsender_count\x18\x02 \x01(\x03R\vsenderCount\x12&\n" +
 	"\x0fheld_back_count\x18\x03 \x01(\x03R\rheldBackCount\x12!\n" +
-	"\fcapped_count\x18\x04 \x01(\x03R\vcappedCount\"^\n" +
+	"\fcapped_count\x18\x04 \x01(\x03R\vcappedCount\x12I\n" +
+	"\x13grant_wait_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x11grantWaitDuration\x12Q\n" +
+	"\x17start_lateness_duration\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x15startLatenessDuration\"^\n" +
 	"\rWorkerFailure\x123\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x1d.fanout.v1.WorkerFailureClassR\x05class\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage*J\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage*\x81\x01\n" +
+	"\fOnWorkerLoss\x12\x1e\n" +
+	"\x1aON_WORKER_LOSS_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17ON_WORKER_LOSS_REASSIGN\x10\x01\x12\x1b\n" +
+	"\x17ON_WORKER_LOSS_CONTINUE\x10\x02\x12\x17\n" +
+	"\x13ON_WORKER_LOSS_FAIL\x10\x03*J\n" +
 	"\aRunView\x12\x18\n" +
 	"\x14RUN_VIEW_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eRUN_VIEW_BASIC\x10\x01\x12\x11\n" +
@@ -781,43 +895,50 @@ func file_fanout_v1_run_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_run_proto_rawDescData
 }
 
-var file_fanout_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_fanout_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
 var file_fanout_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_fanout_v1_run_proto_goTypes = []any{
-	(RunView)(0),                  // 0: fanout.v1.RunView
-	(State)(0),                    // 1: fanout.v1.State
-	(Verdict)(0),                  // 2: fanout.v1.Verdict
-	(LimitedBy)(0),                // 3: fanout.v1.LimitedBy
-	(WorkerFailureClass)(0),       // 4: fanout.v1.WorkerFailureClass
-	(*Run)(nil),                   // 5: fanout.v1.Run
-	(*WorkerResult)(nil),          // 6: fanout.v1.WorkerResult
-	(*Effort)(nil),                // 7: fanout.v1.Effort
-	(*WorkerFailure)(nil),         // 8: fanout.v1.WorkerFailure
-	nil,                           // 9: fanout.v1.Run.LabelsEntry
-	(*Plan)(nil),                  // 10: fanout.v1.Plan
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*Tally)(nil),                 // 12: fanout.v1.Tally
+	(OnWorkerLoss)(0),             // 0: fanout.v1.OnWorkerLoss
+	(RunView)(0),                  // 1: fanout.v1.RunView
+	(State)(0),                    // 2: fanout.v1.State
+	(Verdict)(0),                  // 3: fanout.v1.Verdict
+	(LimitedBy)(0),                // 4: fanout.v1.LimitedBy
+	(WorkerFailureClass)(0),       // 5: fanout.v1.WorkerFailureClass
+	(*Run)(nil),                   // 6: fanout.v1.Run
+	(*WorkerResult)(nil),          // 7: fanout.v1.WorkerResult
+	(*Effort)(nil),                // 8: fanout.v1.Effort
+	(*WorkerFailure)(nil),         // 9: fanout.v1.WorkerFailure
+	nil,                           // 10: fanout.v1.Run.LabelsEntry
+	(*Plan)(nil),                  // 11: fanout.v1.Plan
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Tally)(nil),                 // 13: fanout.v1.Tally
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
 }
 var file_fanout_v1_run_proto_depIdxs = []int32{
-	9,  // 0: fanout.v1.Run.labels:type_name -> fanout.v1.Run.LabelsEntry
-	10, // 1: fanout.v1.Run.plan:type_name -> fanout.v1.Plan
-	1,  // 2: fanout.v1.Run.state:type_name -> fanout.v1.State
-	2,  // 3: fanout.v1.Run.verdict:type_name -> fanout.v1.Verdict
-	3,  // 4: fanout.v1.Run.limited_by:type_name -> fanout.v1.LimitedBy
-	11, // 5: fanout.v1.Run.create_time:type_name -> google.protobuf.Timestamp
-	11, // 6: fanout.v1.Run.start_time:type_name -> google.protobuf.Timestamp
-	11, // 7: fanout.v1.Run.end_time:type_name -> google.protobuf.Timestamp
-	12, // 8: fanout.v1.Run.tally:type_name -> fanout.v1.Tally
-	6,  // 9: fanout.v1.Run.workers:type_name -> fanout.v1.WorkerResult
-	12, // 10: fanout.v1.WorkerResult.tally:type_name -> fanout.v1.Tally
-	8,  // 11: fanout.v1.WorkerResult.failure:type_name -> fanout.v1.WorkerFailure
-	7,  // 12: fanout.v1.WorkerResult.effort:type_name -> fanout.v1.Effort
-	4,  // 13: fanout.v1.WorkerFailure.class:type_name -> fanout.v1.WorkerFailureClass
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	10, // 0: fanout.v1.Run.labels:type_name -> fanout.v1.Run.LabelsEntry
+	11, // 1: fanout.v1.Run.plan:type_name -> fanout.v1.Plan
+	2,  // 2: fanout.v1.Run.state:type_name -> fanout.v1.State
+	3,  // 3: fanout.v1.Run.verdict:type_name -> fanout.v1.Verdict
+	4,  // 4: fanout.v1.Run.limited_by:type_name -> fanout.v1.LimitedBy
+	12, // 5: fanout.v1.Run.create_time:type_name -> google.protobuf.Timestamp
+	12, // 6: fanout.v1.Run.start_time:type_name -> google.protobuf.Timestamp
+	12, // 7: fanout.v1.Run.end_time:type_name -> google.protobuf.Timestamp
+	13, // 8: fanout.v1.Run.tally:type_name -> fanout.v1.Tally
+	7,  // 9: fanout.v1.Run.workers:type_name -> fanout.v1.WorkerResult
+	0,  // 10: fanout.v1.Run.on_worker_loss:type_name -> fanout.v1.OnWorkerLoss
+	14, // 11: fanout.v1.Run.start_spread_duration:type_name -> google.protobuf.Duration
+	13, // 12: fanout.v1.WorkerResult.tally:type_name -> fanout.v1.Tally
+	9,  // 13: fanout.v1.WorkerResult.failure:type_name -> fanout.v1.WorkerFailure
+	8,  // 14: fanout.v1.WorkerResult.effort:type_name -> fanout.v1.Effort
+	14, // 15: fanout.v1.WorkerResult.start_offset:type_name -> google.protobuf.Duration
+	14, // 16: fanout.v1.Effort.grant_wait_duration:type_name -> google.protobuf.Duration
+	14, // 17: fanout.v1.Effort.start_lateness_duration:type_name -> google.protobuf.Duration
+	5,  // 18: fanout.v1.WorkerFailure.class:type_name -> fanout.v1.WorkerFailureClass
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_run_proto_init() }
@@ -832,7 +953,7 @@ func file_fanout_v1_run_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_run_proto_rawDesc), len(file_fanout_v1_run_proto_rawDesc)),
-			NumEnums:      5,
+			NumEnums:      6,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -51,13 +51,17 @@ type Tally struct {
 	FoldedCount int64 `protobuf:"varint,11,opt,name=folded_count,json=foldedCount,proto3" json:"folded_count,omitempty"`
 	// Outcomes that are in the tally and in a batch.
 	RecordsCount int64 `protobuf:"varint,12,opt,name=records_count,json=recordsCount,proto3" json:"records_count,omitempty"`
+	// Outcomes that were sent in a batch and did not arrive, because a stream broke: records_count less those received. They are
+	// counted in the tally all the same. Set by the reader.
+	LostCount int64 `protobuf:"varint,13,opt,name=lost_count,json=lostCount,proto3" json:"lost_count,omitempty"`
 	// Time in which senders waited because the stream was slower than the load, since the start.
 	StreamStalledDuration *durationpb.Duration `protobuf:"bytes,14,opt,name=stream_stalled_duration,json=streamStalledDuration,proto3" json:"stream_stalled_duration,omitempty"`
 	// The same by the group that a request names; figures of a group without groups and seconds of its own. Folded slots that
 	// were never claimed are in no group.
 	Groups map[string]*Tally `protobuf:"bytes,15,rep,name=groups,proto3" json:"groups,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Figures by the second in which the outcome came about, on the run's clock, not cumulative. In a worker's stream only,
-	// and there: each second whole, replacing what was said of it before, sent until one tally after it has ended.
+	// and there: each second whole, replacing what was said of it before, sent until one tally after it is complete, and with a
+	// lease until acked_second passes it.
 	Seconds       []*SecondTally `protobuf:"bytes,16,rep,name=seconds,proto3" json:"seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -173,6 +177,13 @@ func (x *Tally) GetFoldedCount() int64 {
 func (x *Tally) GetRecordsCount() int64 {
 	if x != nil {
 		return x.RecordsCount
+	}
+	return 0
+}
+
+func (x *Tally) GetLostCount() int64 {
+	if x != nil {
+		return x.LostCount
 	}
 	return 0
 }
@@ -424,7 +435,9 @@ type SecondTally struct {
 	// Whole seconds from the run's start to the second's beginning, at least 0.
 	Second int64 `protobuf:"varint,1,opt,name=second,proto3" json:"second,omitempty"`
 	// The outcomes that came about in it, without groups and seconds; of its counts only responses, errors and not_sent.
-	Tally         *Tally `protobuf:"bytes,2,opt,name=tally,proto3" json:"tally,omitempty"`
+	Tally *Tally `protobuf:"bytes,2,opt,name=tally,proto3" json:"tally,omitempty"`
+	// No outcome will be added to it.
+	Complete      bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +484,13 @@ func (x *SecondTally) GetTally() *Tally {
 		return x.Tally
 	}
 	return nil
+}
+
+func (x *SecondTally) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
 }
 
 // Latency is a distribution of durations: exact count, sum, min and max, and quantiles of a histogram with three
@@ -623,7 +643,7 @@ var File_fanout_v1_tally_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_tally_proto_rawDesc = "" +
 	"\n" +
-	"\x15fanout/v1/tally.proto\x12\tfanout.v1\x1a\x17fanout/v1/outcome.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa6\a\n" +
+	"\x15fanout/v1/tally.proto\x12\tfanout.v1\x1a\x17fanout/v1/outcome.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc5\a\n" +
 	"\x05Tally\x12)\n" +
 	"\x06counts\x18\x01 \x01(\v2\x11.fanout.v1.CountsR\x06counts\x12W\n" +
 	"\x13responses_by_status\x18\x02 \x03(\v2'.fanout.v1.Tally.ResponsesByStatusEntryR\x11responsesByStatus\x12-\n" +
@@ -638,7 +658,9 @@ const file_fanout_v1_tally_proto_rawDesc = "" +
 	"\x0ffirst_byte_time\x18\n" +
 	" \x01(\v2\x12.fanout.v1.LatencyR\rfirstByteTime\x12!\n" +
 	"\ffolded_count\x18\v \x01(\x03R\vfoldedCount\x12#\n" +
-	"\rrecords_count\x18\f \x01(\x03R\frecordsCount\x12Q\n" +
+	"\rrecords_count\x18\f \x01(\x03R\frecordsCount\x12\x1d\n" +
+	"\n" +
+	"lost_count\x18\r \x01(\x03R\tlostCount\x12Q\n" +
 	"\x17stream_stalled_duration\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\x15streamStalledDuration\x124\n" +
 	"\x06groups\x18\x0f \x03(\v2\x1c.fanout.v1.Tally.GroupsEntryR\x06groups\x120\n" +
 	"\aseconds\x18\x10 \x03(\v2\x16.fanout.v1.SecondTallyR\aseconds\x1aD\n" +
@@ -663,10 +685,11 @@ const file_fanout_v1_tally_proto_rawDesc = "" +
 	"\bexamples\x18\x03 \x03(\tR\bexamples\"V\n" +
 	"\fNotSentCount\x120\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x18.fanout.v1.NotSentReasonR\x06reason\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count\"M\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"i\n" +
 	"\vSecondTally\x12\x16\n" +
 	"\x06second\x18\x01 \x01(\x03R\x06second\x12&\n" +
-	"\x05tally\x18\x02 \x01(\v2\x10.fanout.v1.TallyR\x05tally\"\xf5\x03\n" +
+	"\x05tally\x18\x02 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\"\xf5\x03\n" +
 	"\aLatency\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x03R\x05count\x12+\n" +
 	"\x03sum\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03sum\x12+\n" +

@@ -23,6 +23,128 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FinishReason is why a leased shard is over.
+type FinishReason int32
+
+const (
+	// No lease.
+	FinishReason_FINISH_REASON_UNSPECIFIED FinishReason = 0
+	// Every slot that it was granted is settled and no more will come, or the load has ended.
+	FinishReason_FINISH_REASON_COMPLETED FinishReason = 1
+	// It was stopped.
+	FinishReason_FINISH_REASON_STOPPED FinishReason = 2
+	// Its lease ended without being renewed.
+	FinishReason_FINISH_REASON_LEASE_EXPIRED FinishReason = 3
+	// The worker shut down.
+	FinishReason_FINISH_REASON_SHUTDOWN FinishReason = 4
+	// The process that held it died; this one found its mark. There is no tally.
+	FinishReason_FINISH_REASON_PROCESS_DIED FinishReason = 5
+)
+
+// Enum value maps for FinishReason.
+var (
+	FinishReason_name = map[int32]string{
+		0: "FINISH_REASON_UNSPECIFIED",
+		1: "FINISH_REASON_COMPLETED",
+		2: "FINISH_REASON_STOPPED",
+		3: "FINISH_REASON_LEASE_EXPIRED",
+		4: "FINISH_REASON_SHUTDOWN",
+		5: "FINISH_REASON_PROCESS_DIED",
+	}
+	FinishReason_value = map[string]int32{
+		"FINISH_REASON_UNSPECIFIED":   0,
+		"FINISH_REASON_COMPLETED":     1,
+		"FINISH_REASON_STOPPED":       2,
+		"FINISH_REASON_LEASE_EXPIRED": 3,
+		"FINISH_REASON_SHUTDOWN":      4,
+		"FINISH_REASON_PROCESS_DIED":  5,
+	}
+)
+
+func (x FinishReason) Enum() *FinishReason {
+	p := new(FinishReason)
+	*p = x
+	return p
+}
+
+func (x FinishReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_worker_service_proto_enumTypes[0].Descriptor()
+}
+
+func (FinishReason) Type() protoreflect.EnumType {
+	return &file_fanout_v1_worker_service_proto_enumTypes[0]
+}
+
+func (x FinishReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FinishReason.Descriptor instead.
+func (FinishReason) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{0}
+}
+
+// LeaseState is what a leased shard can take.
+type LeaseState int32
+
+const (
+	// Not used.
+	LeaseState_LEASE_STATE_UNSPECIFIED LeaseState = 0
+	// It takes grants.
+	LeaseState_LEASE_STATE_ACTIVE LeaseState = 1
+	// The worker shuts down: the shard runs out what it has, and takes no more.
+	LeaseState_LEASE_STATE_DRAINING LeaseState = 2
+	// It starts no slot any more; `finished` has come or will.
+	LeaseState_LEASE_STATE_ENDED LeaseState = 3
+)
+
+// Enum value maps for LeaseState.
+var (
+	LeaseState_name = map[int32]string{
+		0: "LEASE_STATE_UNSPECIFIED",
+		1: "LEASE_STATE_ACTIVE",
+		2: "LEASE_STATE_DRAINING",
+		3: "LEASE_STATE_ENDED",
+	}
+	LeaseState_value = map[string]int32{
+		"LEASE_STATE_UNSPECIFIED": 0,
+		"LEASE_STATE_ACTIVE":      1,
+		"LEASE_STATE_DRAINING":    2,
+		"LEASE_STATE_ENDED":       3,
+	}
+)
+
+func (x LeaseState) Enum() *LeaseState {
+	p := new(LeaseState)
+	*p = x
+	return p
+}
+
+func (x LeaseState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LeaseState) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanout_v1_worker_service_proto_enumTypes[1].Descriptor()
+}
+
+func (LeaseState) Type() protoreflect.EnumType {
+	return &file_fanout_v1_worker_service_proto_enumTypes[1]
+}
+
+func (x LeaseState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LeaseState.Descriptor instead.
+func (LeaseState) EnumDescriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{1}
+}
+
 // FanOutRequest is a plan to carry out.
 type FanOutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -86,7 +208,7 @@ type Shard struct {
 	// The shard among the run's, 1 to 128 bytes. Required.
 	ShardId string `protobuf:"bytes,2,opt,name=shard_id,json=shardId,proto3" json:"shard_id,omitempty"`
 	// The slots of this shard: at least 1 grant, at most 1,000, none overlapping another, none beyond load.requests.
-	// Nothing stands for "everything". Required.
+	// Nothing stands for "everything". Required without a lease_duration, and to be left out with one.
 	Grants []*Grant `protobuf:"bytes,3,rep,name=grants,proto3" json:"grants,omitempty"`
 	// This worker's part of the run's concurrency. Default: without a shape its slots; in an open loop the worker's cap. In
 	// a closed loop: required.
@@ -95,7 +217,14 @@ type Shard struct {
 	// Default 0: on arrival.
 	StartClockNanos int64 `protobuf:"varint,5,opt,name=start_clock_nanos,json=startClockNanos,proto3" json:"start_clock_nanos,omitempty"`
 	// The worker process that the start and the grants are meant for. Another one refuses. Default: any.
-	InstanceId    string `protobuf:"bytes,6,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	InstanceId string `protobuf:"bytes,6,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// The caller's number among those who may own the run: the highest one is obeyed. Range 0 and up, with a lease only.
+	Epoch int64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The lease to attach to. Empty: open the shard. With a lease_duration only.
+	LeaseId string `protobuf:"bytes,8,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	// How long the worker goes on without being renewed, counted from its opening and from each renewal. Range 1 s to 1 h.
+	// Default: none, the shard lives and dies with its stream.
+	LeaseDuration *durationpb.Duration `protobuf:"bytes,9,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +299,27 @@ func (x *Shard) GetInstanceId() string {
 		return x.InstanceId
 	}
 	return ""
+}
+
+func (x *Shard) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Shard) GetLeaseId() string {
+	if x != nil {
+		return x.LeaseId
+	}
+	return ""
+}
+
+func (x *Shard) GetLeaseDuration() *durationpb.Duration {
+	if x != nil {
+		return x.LeaseDuration
+	}
+	return nil
 }
 
 // Grant is slots that a worker may start: first_slot, first_slot + stride, … count of them.
@@ -371,10 +521,12 @@ type FanOutStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run: the shard's, or for a direct call one that the worker made, for StopFanOut.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Slots granted to this call. 0: as many as the duration allows.
+	// Slots granted to this call. 0: as many as the duration allows, or a lease.
 	Planned int64 `protobuf:"varint,2,opt,name=planned,proto3" json:"planned,omitempty"`
 	// The worker's caps.
-	Caps          *Caps `protobuf:"bytes,3,opt,name=caps,proto3" json:"caps,omitempty"`
+	Caps *Caps `protobuf:"bytes,3,opt,name=caps,proto3" json:"caps,omitempty"`
+	// The shard's lease. Empty: it has none.
+	LeaseId       string `protobuf:"bytes,4,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,13 +582,27 @@ func (x *FanOutStarted) GetCaps() *Caps {
 	return nil
 }
 
+func (x *FanOutStarted) GetLeaseId() string {
+	if x != nil {
+		return x.LeaseId
+	}
+	return ""
+}
+
 // FanOutFinished ends the account.
 type FanOutFinished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The final tally. In its counts pending, in_flight and unknown are 0.
 	Tally *Tally `protobuf:"bytes,1,opt,name=tally,proto3" json:"tally,omitempty"`
 	// How much the worker had to do.
-	Effort        *Effort `protobuf:"bytes,2,opt,name=effort,proto3" json:"effort,omitempty"`
+	Effort *Effort `protobuf:"bytes,2,opt,name=effort,proto3" json:"effort,omitempty"`
+	// Why it is over. Unspecified without a lease.
+	Reason FinishReason `protobuf:"varint,3,opt,name=reason,proto3,enum=fanout.v1.FinishReason" json:"reason,omitempty"`
+	// Slots that the lease was granted, as far as the worker knows. With PROCESS_DIED: that the process knew of. 0 without a lease.
+	GrantedCount int64 `protobuf:"varint,4,opt,name=granted_count,json=grantedCount,proto3" json:"granted_count,omitempty"`
+	// With PROCESS_DIED: slots that the process had begun, at most; what the tally before does not account for is unknown. Otherwise
+	// 0.
+	ClaimedCount  int64 `protobuf:"varint,5,opt,name=claimed_count,json=claimedCount,proto3" json:"claimed_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -485,6 +651,310 @@ func (x *FanOutFinished) GetEffort() *Effort {
 	return nil
 }
 
+func (x *FanOutFinished) GetReason() FinishReason {
+	if x != nil {
+		return x.Reason
+	}
+	return FinishReason_FINISH_REASON_UNSPECIFIED
+}
+
+func (x *FanOutFinished) GetGrantedCount() int64 {
+	if x != nil {
+		return x.GrantedCount
+	}
+	return 0
+}
+
+func (x *FanOutFinished) GetClaimedCount() int64 {
+	if x != nil {
+		return x.ClaimedCount
+	}
+	return 0
+}
+
+// RenewLeaseRequest renews a lease. A worker obeys the highest epoch that it has seen.
+type RenewLeaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lease. Required.
+	LeaseId string `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	// The caller's epoch, at least 0.
+	Epoch int64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Slots granted before those of grants: the list goes on from there. At least 0.
+	GrantedBefore int64 `protobuf:"varint,3,opt,name=granted_before,json=grantedBefore,proto3" json:"granted_before,omitempty"`
+	// Slots granted after granted_before others, at most 1,000 grants, none without end. What the worker has of them already does
+	// nothing.
+	Grants []*Grant `protobuf:"bytes,4,rep,name=grants,proto3" json:"grants,omitempty"`
+	// No grant follows these.
+	LastGrant bool `protobuf:"varint,5,opt,name=last_grant,json=lastGrant,proto3" json:"last_grant,omitempty"`
+	// Changes before those of changes. At least 0.
+	ChangesBefore int64 `protobuf:"varint,6,opt,name=changes_before,json=changesBefore,proto3" json:"changes_before,omitempty"`
+	// Changes of the shard's load, at most 1,000, after changes_before others.
+	Changes []*LoadChange `protobuf:"bytes,7,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The run's start in this worker's clock. Required until the worker has it; it does not change afterwards.
+	StartClockNanos int64 `protobuf:"varint,8,opt,name=start_clock_nanos,json=startClockNanos,proto3" json:"start_clock_nanos,omitempty"`
+	// The caller keeps the figures of the seconds before this one; they need not be sent any more. At least 0.
+	AckedSecond int64 `protobuf:"varint,9,opt,name=acked_second,json=ackedSecond,proto3" json:"acked_second,omitempty"`
+	// End the shard cleanly, as StopFanOut does.
+	Stop bool `protobuf:"varint,10,opt,name=stop,proto3" json:"stop,omitempty"`
+	// The caller keeps the final tally; the lease may be forgotten. It does nothing to a shard that is not over.
+	Release       bool `protobuf:"varint,11,opt,name=release,proto3" json:"release,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewLeaseRequest) Reset() {
+	*x = RenewLeaseRequest{}
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLeaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLeaseRequest) ProtoMessage() {}
+
+func (x *RenewLeaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLeaseRequest.ProtoReflect.Descriptor instead.
+func (*RenewLeaseRequest) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RenewLeaseRequest) GetLeaseId() string {
+	if x != nil {
+		return x.LeaseId
+	}
+	return ""
+}
+
+func (x *RenewLeaseRequest) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *RenewLeaseRequest) GetGrantedBefore() int64 {
+	if x != nil {
+		return x.GrantedBefore
+	}
+	return 0
+}
+
+func (x *RenewLeaseRequest) GetGrants() []*Grant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *RenewLeaseRequest) GetLastGrant() bool {
+	if x != nil {
+		return x.LastGrant
+	}
+	return false
+}
+
+func (x *RenewLeaseRequest) GetChangesBefore() int64 {
+	if x != nil {
+		return x.ChangesBefore
+	}
+	return 0
+}
+
+func (x *RenewLeaseRequest) GetChanges() []*LoadChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *RenewLeaseRequest) GetStartClockNanos() int64 {
+	if x != nil {
+		return x.StartClockNanos
+	}
+	return 0
+}
+
+func (x *RenewLeaseRequest) GetAckedSecond() int64 {
+	if x != nil {
+		return x.AckedSecond
+	}
+	return 0
+}
+
+func (x *RenewLeaseRequest) GetStop() bool {
+	if x != nil {
+		return x.Stop
+	}
+	return false
+}
+
+func (x *RenewLeaseRequest) GetRelease() bool {
+	if x != nil {
+		return x.Release
+	}
+	return false
+}
+
+// LoadChange is a change of a shard's load.
+type LoadChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it takes effect, from the run's start by the worker's clock; if that has passed, on receipt.
+	Offset *durationpb.Duration `protobuf:"bytes,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	// This worker's share of the run's concurrency from then on, at least 1.
+	Concurrency   int64 `protobuf:"varint,3,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadChange) Reset() {
+	*x = LoadChange{}
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadChange) ProtoMessage() {}
+
+func (x *LoadChange) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadChange.ProtoReflect.Descriptor instead.
+func (*LoadChange) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LoadChange) GetOffset() *durationpb.Duration {
+	if x != nil {
+		return x.Offset
+	}
+	return nil
+}
+
+func (x *LoadChange) GetConcurrency() int64 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+// RenewLeaseResponse is where a leased shard is.
+type RenewLeaseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worker's clock, as GetWorker's.
+	ClockNanos int64 `protobuf:"varint,1,opt,name=clock_nanos,json=clockNanos,proto3" json:"clock_nanos,omitempty"`
+	// Time since the run's start by the worker's clock; negative before it. Absent: it knows of no start.
+	RunOffset *durationpb.Duration `protobuf:"bytes,2,opt,name=run_offset,json=runOffset,proto3" json:"run_offset,omitempty"`
+	// Slots granted that the worker knows of.
+	GrantedCount int64 `protobuf:"varint,3,opt,name=granted_count,json=grantedCount,proto3" json:"granted_count,omitempty"`
+	// Slots that it has begun.
+	ClaimedCount int64 `protobuf:"varint,4,opt,name=claimed_count,json=claimedCount,proto3" json:"claimed_count,omitempty"`
+	// Changes that it knows of.
+	ChangesCount int64 `protobuf:"varint,5,opt,name=changes_count,json=changesCount,proto3" json:"changes_count,omitempty"`
+	// What it can take.
+	State         LeaseState `protobuf:"varint,6,opt,name=state,proto3,enum=fanout.v1.LeaseState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewLeaseResponse) Reset() {
+	*x = RenewLeaseResponse{}
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLeaseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLeaseResponse) ProtoMessage() {}
+
+func (x *RenewLeaseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLeaseResponse.ProtoReflect.Descriptor instead.
+func (*RenewLeaseResponse) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RenewLeaseResponse) GetClockNanos() int64 {
+	if x != nil {
+		return x.ClockNanos
+	}
+	return 0
+}
+
+func (x *RenewLeaseResponse) GetRunOffset() *durationpb.Duration {
+	if x != nil {
+		return x.RunOffset
+	}
+	return nil
+}
+
+func (x *RenewLeaseResponse) GetGrantedCount() int64 {
+	if x != nil {
+		return x.GrantedCount
+	}
+	return 0
+}
+
+func (x *RenewLeaseResponse) GetClaimedCount() int64 {
+	if x != nil {
+		return x.ClaimedCount
+	}
+	return 0
+}
+
+func (x *RenewLeaseResponse) GetChangesCount() int64 {
+	if x != nil {
+		return x.ChangesCount
+	}
+	return 0
+}
+
+func (x *RenewLeaseResponse) GetState() LeaseState {
+	if x != nil {
+		return x.State
+	}
+	return LeaseState_LEASE_STATE_UNSPECIFIED
+}
+
 // StopFanOutRequest names a running call.
 type StopFanOutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -498,7 +968,7 @@ type StopFanOutRequest struct {
 
 func (x *StopFanOutRequest) Reset() {
 	*x = StopFanOutRequest{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[6]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +980,7 @@ func (x *StopFanOutRequest) String() string {
 func (*StopFanOutRequest) ProtoMessage() {}
 
 func (x *StopFanOutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[6]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +993,7 @@ func (x *StopFanOutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFanOutRequest.ProtoReflect.Descriptor instead.
 func (*StopFanOutRequest) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{6}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StopFanOutRequest) GetRunId() string {
@@ -549,7 +1019,7 @@ type StopFanOutResponse struct {
 
 func (x *StopFanOutResponse) Reset() {
 	*x = StopFanOutResponse{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[7]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +1031,7 @@ func (x *StopFanOutResponse) String() string {
 func (*StopFanOutResponse) ProtoMessage() {}
 
 func (x *StopFanOutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[7]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +1044,7 @@ func (x *StopFanOutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFanOutResponse.ProtoReflect.Descriptor instead.
 func (*StopFanOutResponse) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{7}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{10}
 }
 
 // GetWorkerRequest is empty.
@@ -586,7 +1056,7 @@ type GetWorkerRequest struct {
 
 func (x *GetWorkerRequest) Reset() {
 	*x = GetWorkerRequest{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[8]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +1068,7 @@ func (x *GetWorkerRequest) String() string {
 func (*GetWorkerRequest) ProtoMessage() {}
 
 func (x *GetWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[8]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +1081,7 @@ func (x *GetWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkerRequest.ProtoReflect.Descriptor instead.
 func (*GetWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{8}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{11}
 }
 
 // GetWorkerResponse is who a worker is.
@@ -635,7 +1105,7 @@ type GetWorkerResponse struct {
 
 func (x *GetWorkerResponse) Reset() {
 	*x = GetWorkerResponse{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[9]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +1117,7 @@ func (x *GetWorkerResponse) String() string {
 func (*GetWorkerResponse) ProtoMessage() {}
 
 func (x *GetWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[9]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +1130,7 @@ func (x *GetWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkerResponse.ProtoReflect.Descriptor instead.
 func (*GetWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{9}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetWorkerResponse) GetInstanceId() string {
@@ -734,7 +1204,7 @@ type Caps struct {
 
 func (x *Caps) Reset() {
 	*x = Caps{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[10]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +1216,7 @@ func (x *Caps) String() string {
 func (*Caps) ProtoMessage() {}
 
 func (x *Caps) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[10]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +1229,7 @@ func (x *Caps) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caps.ProtoReflect.Descriptor instead.
 func (*Caps) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{10}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Caps) GetMaxCallCount() int64 {
@@ -839,7 +1309,7 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x1efanout/v1/worker_service.proto\x12\tfanout.v1\x1a\x17fanout/v1/outcome.proto\x1a\x14fanout/v1/plan.proto\x1a\x13fanout/v1/run.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n" +
 	"\rFanOutRequest\x12#\n" +
 	"\x04plan\x18\x01 \x01(\v2\x0f.fanout.v1.PlanR\x04plan\x12&\n" +
-	"\x05shard\x18\x02 \x01(\v2\x10.fanout.v1.ShardR\x05shard\"\xd2\x01\n" +
+	"\x05shard\x18\x02 \x01(\v2\x10.fanout.v1.ShardR\x05shard\"\xc5\x02\n" +
 	"\x05Shard\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\x12(\n" +
@@ -847,7 +1317,10 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\vconcurrency\x18\x04 \x01(\x03R\vconcurrency\x12*\n" +
 	"\x11start_clock_nanos\x18\x05 \x01(\x03R\x0fstartClockNanos\x12\x1f\n" +
 	"\vinstance_id\x18\x06 \x01(\tR\n" +
-	"instanceId\"T\n" +
+	"instanceId\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x03R\x05epoch\x12\x19\n" +
+	"\blease_id\x18\b \x01(\tR\aleaseId\x12@\n" +
+	"\x0elease_duration\x18\t \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\"T\n" +
 	"\x05Grant\x12\x1d\n" +
 	"\n" +
 	"first_slot\x18\x01 \x01(\x03R\tfirstSlot\x12\x16\n" +
@@ -859,14 +1332,45 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\boutcomes\x18\x03 \x01(\v2\x17.fanout.v1.OutcomeBatchH\x00R\boutcomes\x12(\n" +
 	"\x05tally\x18\x04 \x01(\v2\x10.fanout.v1.TallyH\x00R\x05tally\x127\n" +
 	"\bfinished\x18\x05 \x01(\v2\x19.fanout.v1.FanOutFinishedH\x00R\bfinishedB\a\n" +
-	"\x05event\"e\n" +
+	"\x05event\"\x80\x01\n" +
 	"\rFanOutStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
 	"\aplanned\x18\x02 \x01(\x03R\aplanned\x12#\n" +
-	"\x04caps\x18\x03 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\"c\n" +
+	"\x04caps\x18\x03 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12\x19\n" +
+	"\blease_id\x18\x04 \x01(\tR\aleaseId\"\xde\x01\n" +
 	"\x0eFanOutFinished\x12&\n" +
 	"\x05tally\x18\x01 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x12)\n" +
-	"\x06effort\x18\x02 \x01(\v2\x11.fanout.v1.EffortR\x06effort\"E\n" +
+	"\x06effort\x18\x02 \x01(\v2\x11.fanout.v1.EffortR\x06effort\x12/\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x17.fanout.v1.FinishReasonR\x06reason\x12#\n" +
+	"\rgranted_count\x18\x04 \x01(\x03R\fgrantedCount\x12#\n" +
+	"\rclaimed_count\x18\x05 \x01(\x03R\fclaimedCount\"\x89\x03\n" +
+	"\x11RenewLeaseRequest\x12\x19\n" +
+	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12%\n" +
+	"\x0egranted_before\x18\x03 \x01(\x03R\rgrantedBefore\x12(\n" +
+	"\x06grants\x18\x04 \x03(\v2\x10.fanout.v1.GrantR\x06grants\x12\x1d\n" +
+	"\n" +
+	"last_grant\x18\x05 \x01(\bR\tlastGrant\x12%\n" +
+	"\x0echanges_before\x18\x06 \x01(\x03R\rchangesBefore\x12/\n" +
+	"\achanges\x18\a \x03(\v2\x15.fanout.v1.LoadChangeR\achanges\x12*\n" +
+	"\x11start_clock_nanos\x18\b \x01(\x03R\x0fstartClockNanos\x12!\n" +
+	"\facked_second\x18\t \x01(\x03R\vackedSecond\x12\x12\n" +
+	"\x04stop\x18\n" +
+	" \x01(\bR\x04stop\x12\x18\n" +
+	"\arelease\x18\v \x01(\bR\arelease\"a\n" +
+	"\n" +
+	"LoadChange\x121\n" +
+	"\x06offset\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06offset\x12 \n" +
+	"\vconcurrency\x18\x03 \x01(\x03R\vconcurrency\"\x8b\x02\n" +
+	"\x12RenewLeaseResponse\x12\x1f\n" +
+	"\vclock_nanos\x18\x01 \x01(\x03R\n" +
+	"clockNanos\x128\n" +
+	"\n" +
+	"run_offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\trunOffset\x12#\n" +
+	"\rgranted_count\x18\x03 \x01(\x03R\fgrantedCount\x12#\n" +
+	"\rclaimed_count\x18\x04 \x01(\x03R\fclaimedCount\x12#\n" +
+	"\rchanges_count\x18\x05 \x01(\x03R\fchangesCount\x12+\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x15.fanout.v1.LeaseStateR\x05state\"E\n" +
 	"\x11StopFanOutRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\"\x14\n" +
@@ -892,11 +1396,26 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x0emax_head_bytes\x18\b \x01(\x03R\fmaxHeadBytes\x12$\n" +
 	"\x0emax_body_bytes\x18\t \x01(\x03R\fmaxBodyBytes\x12\"\n" +
 	"\rmax_url_bytes\x18\n" +
-	" \x01(\x03R\vmaxUrlBytes2\xe3\x01\n" +
+	" \x01(\x03R\vmaxUrlBytes*\xc2\x01\n" +
+	"\fFinishReason\x12\x1d\n" +
+	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17FINISH_REASON_COMPLETED\x10\x01\x12\x19\n" +
+	"\x15FINISH_REASON_STOPPED\x10\x02\x12\x1f\n" +
+	"\x1bFINISH_REASON_LEASE_EXPIRED\x10\x03\x12\x1a\n" +
+	"\x16FINISH_REASON_SHUTDOWN\x10\x04\x12\x1e\n" +
+	"\x1aFINISH_REASON_PROCESS_DIED\x10\x05*r\n" +
+	"\n" +
+	"LeaseState\x12\x1b\n" +
+	"\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12LEASE_STATE_ACTIVE\x10\x01\x12\x18\n" +
+	"\x14LEASE_STATE_DRAINING\x10\x02\x12\x15\n" +
+	"\x11LEASE_STATE_ENDED\x10\x032\xae\x02\n" +
 	"\rWorkerService\x12?\n" +
 	"\x06FanOut\x12\x18.fanout.v1.FanOutRequest\x1a\x19.fanout.v1.FanOutResponse0\x01\x12I\n" +
 	"\n" +
-	"StopFanOut\x12\x1c.fanout.v1.StopFanOutRequest\x1a\x1d.fanout.v1.StopFanOutResponse\x12F\n" +
+	"StopFanOut\x12\x1c.fanout.v1.StopFanOutRequest\x1a\x1d.fanout.v1.StopFanOutResponse\x12I\n" +
+	"\n" +
+	"RenewLease\x12\x1c.fanout.v1.RenewLeaseRequest\x1a\x1d.fanout.v1.RenewLeaseResponse\x12F\n" +
 	"\tGetWorker\x12\x1b.fanout.v1.GetWorkerRequest\x1a\x1c.fanout.v1.GetWorkerResponseB\x9e\x01\n" +
 	"\rcom.fanout.v1B\x12WorkerServiceProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
@@ -913,51 +1432,66 @@ func file_fanout_v1_worker_service_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_worker_service_proto_rawDescData
 }
 
-var file_fanout_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_fanout_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_fanout_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_fanout_v1_worker_service_proto_goTypes = []any{
-	(*FanOutRequest)(nil),         // 0: fanout.v1.FanOutRequest
-	(*Shard)(nil),                 // 1: fanout.v1.Shard
-	(*Grant)(nil),                 // 2: fanout.v1.Grant
-	(*FanOutResponse)(nil),        // 3: fanout.v1.FanOutResponse
-	(*FanOutStarted)(nil),         // 4: fanout.v1.FanOutStarted
-	(*FanOutFinished)(nil),        // 5: fanout.v1.FanOutFinished
-	(*StopFanOutRequest)(nil),     // 6: fanout.v1.StopFanOutRequest
-	(*StopFanOutResponse)(nil),    // 7: fanout.v1.StopFanOutResponse
-	(*GetWorkerRequest)(nil),      // 8: fanout.v1.GetWorkerRequest
-	(*GetWorkerResponse)(nil),     // 9: fanout.v1.GetWorkerResponse
-	(*Caps)(nil),                  // 10: fanout.v1.Caps
-	(*Plan)(nil),                  // 11: fanout.v1.Plan
-	(*OutcomeBatch)(nil),          // 12: fanout.v1.OutcomeBatch
-	(*Tally)(nil),                 // 13: fanout.v1.Tally
-	(*Effort)(nil),                // 14: fanout.v1.Effort
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(FinishReason)(0),             // 0: fanout.v1.FinishReason
+	(LeaseState)(0),               // 1: fanout.v1.LeaseState
+	(*FanOutRequest)(nil),         // 2: fanout.v1.FanOutRequest
+	(*Shard)(nil),                 // 3: fanout.v1.Shard
+	(*Grant)(nil),                 // 4: fanout.v1.Grant
+	(*FanOutResponse)(nil),        // 5: fanout.v1.FanOutResponse
+	(*FanOutStarted)(nil),         // 6: fanout.v1.FanOutStarted
+	(*FanOutFinished)(nil),        // 7: fanout.v1.FanOutFinished
+	(*RenewLeaseRequest)(nil),     // 8: fanout.v1.RenewLeaseRequest
+	(*LoadChange)(nil),            // 9: fanout.v1.LoadChange
+	(*RenewLeaseResponse)(nil),    // 10: fanout.v1.RenewLeaseResponse
+	(*StopFanOutRequest)(nil),     // 11: fanout.v1.StopFanOutRequest
+	(*StopFanOutResponse)(nil),    // 12: fanout.v1.StopFanOutResponse
+	(*GetWorkerRequest)(nil),      // 13: fanout.v1.GetWorkerRequest
+	(*GetWorkerResponse)(nil),     // 14: fanout.v1.GetWorkerResponse
+	(*Caps)(nil),                  // 15: fanout.v1.Caps
+	(*Plan)(nil),                  // 16: fanout.v1.Plan
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*OutcomeBatch)(nil),          // 18: fanout.v1.OutcomeBatch
+	(*Tally)(nil),                 // 19: fanout.v1.Tally
+	(*Effort)(nil),                // 20: fanout.v1.Effort
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_fanout_v1_worker_service_proto_depIdxs = []int32{
-	11, // 0: fanout.v1.FanOutRequest.plan:type_name -> fanout.v1.Plan
-	1,  // 1: fanout.v1.FanOutRequest.shard:type_name -> fanout.v1.Shard
-	2,  // 2: fanout.v1.Shard.grants:type_name -> fanout.v1.Grant
-	4,  // 3: fanout.v1.FanOutResponse.started:type_name -> fanout.v1.FanOutStarted
-	12, // 4: fanout.v1.FanOutResponse.outcomes:type_name -> fanout.v1.OutcomeBatch
-	13, // 5: fanout.v1.FanOutResponse.tally:type_name -> fanout.v1.Tally
-	5,  // 6: fanout.v1.FanOutResponse.finished:type_name -> fanout.v1.FanOutFinished
-	10, // 7: fanout.v1.FanOutStarted.caps:type_name -> fanout.v1.Caps
-	13, // 8: fanout.v1.FanOutFinished.tally:type_name -> fanout.v1.Tally
-	14, // 9: fanout.v1.FanOutFinished.effort:type_name -> fanout.v1.Effort
-	15, // 10: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
-	10, // 11: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
-	16, // 12: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
-	0,  // 13: fanout.v1.WorkerService.FanOut:input_type -> fanout.v1.FanOutRequest
-	6,  // 14: fanout.v1.WorkerService.StopFanOut:input_type -> fanout.v1.StopFanOutRequest
-	8,  // 15: fanout.v1.WorkerService.GetWorker:input_type -> fanout.v1.GetWorkerRequest
-	3,  // 16: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
-	7,  // 17: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
-	9,  // 18: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	16, // 0: fanout.v1.FanOutRequest.plan:type_name -> fanout.v1.Plan
+	3,  // 1: fanout.v1.FanOutRequest.shard:type_name -> fanout.v1.Shard
+	4,  // 2: fanout.v1.Shard.grants:type_name -> fanout.v1.Grant
+	17, // 3: fanout.v1.Shard.lease_duration:type_name -> google.protobuf.Duration
+	6,  // 4: fanout.v1.FanOutResponse.started:type_name -> fanout.v1.FanOutStarted
+	18, // 5: fanout.v1.FanOutResponse.outcomes:type_name -> fanout.v1.OutcomeBatch
+	19, // 6: fanout.v1.FanOutResponse.tally:type_name -> fanout.v1.Tally
+	7,  // 7: fanout.v1.FanOutResponse.finished:type_name -> fanout.v1.FanOutFinished
+	15, // 8: fanout.v1.FanOutStarted.caps:type_name -> fanout.v1.Caps
+	19, // 9: fanout.v1.FanOutFinished.tally:type_name -> fanout.v1.Tally
+	20, // 10: fanout.v1.FanOutFinished.effort:type_name -> fanout.v1.Effort
+	0,  // 11: fanout.v1.FanOutFinished.reason:type_name -> fanout.v1.FinishReason
+	4,  // 12: fanout.v1.RenewLeaseRequest.grants:type_name -> fanout.v1.Grant
+	9,  // 13: fanout.v1.RenewLeaseRequest.changes:type_name -> fanout.v1.LoadChange
+	17, // 14: fanout.v1.LoadChange.offset:type_name -> google.protobuf.Duration
+	17, // 15: fanout.v1.RenewLeaseResponse.run_offset:type_name -> google.protobuf.Duration
+	1,  // 16: fanout.v1.RenewLeaseResponse.state:type_name -> fanout.v1.LeaseState
+	21, // 17: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
+	15, // 18: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
+	17, // 19: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
+	2,  // 20: fanout.v1.WorkerService.FanOut:input_type -> fanout.v1.FanOutRequest
+	11, // 21: fanout.v1.WorkerService.StopFanOut:input_type -> fanout.v1.StopFanOutRequest
+	8,  // 22: fanout.v1.WorkerService.RenewLease:input_type -> fanout.v1.RenewLeaseRequest
+	13, // 23: fanout.v1.WorkerService.GetWorker:input_type -> fanout.v1.GetWorkerRequest
+	5,  // 24: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
+	12, // 25: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
+	10, // 26: fanout.v1.WorkerService.RenewLease:output_type -> fanout.v1.RenewLeaseResponse
+	14, // 27: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
+	24, // [24:28] is the sub-list for method output_type
+	20, // [20:24] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_fanout_v1_worker_service_proto_init() }
@@ -980,13 +1514,14 @@ func file_fanout_v1_worker_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_worker_service_proto_rawDesc), len(file_fanout_v1_worker_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   11,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_fanout_v1_worker_service_proto_goTypes,
 		DependencyIndexes: file_fanout_v1_worker_service_proto_depIdxs,
+		EnumInfos:         file_fanout_v1_worker_service_proto_enumTypes,
 		MessageInfos:      file_fanout_v1_worker_service_proto_msgTypes,
 	}.Build()
 	File_fanout_v1_worker_service_proto = out.File

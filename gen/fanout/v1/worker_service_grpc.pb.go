@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	WorkerService_FanOut_FullMethodName     = "/fanout.v1.WorkerService/FanOut"
 	WorkerService_StopFanOut_FullMethodName = "/fanout.v1.WorkerService/StopFanOut"
+	WorkerService_RenewLease_FullMethodName = "/fanout.v1.WorkerService/RenewLease"
 	WorkerService_GetWorker_FullMethodName  = "/fanout.v1.WorkerService/GetWorker"
 )
 
@@ -43,12 +44,24 @@ type WorkerServiceClient interface {
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
 	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	//
+	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
+	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease. With a lease_id the call attaches
+	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
+	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
+	// started. FAILED_PRECONDITION: a higher epoch is attached.
 	FanOut(ctx context.Context, in *FanOutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FanOutResponse], error)
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.
 	//
 	// NOT_FOUND: no such call is running here.
 	StopFanOut(ctx context.Context, in *StopFanOutRequest, opts ...grpc.CallOption) (*StopFanOutResponse, error)
+	// RenewLease extends a lease and brings it slots. Whatever is repeated, late or out of order does nothing: changes and grants
+	// count only where they go on from what the worker has.
+	//
+	// NOT_FOUND: no such lease is held. FAILED_PRECONDITION: a higher epoch has been here. OUT_OF_RANGE: grants or changes begin
+	// beyond what the worker has; the message tells its counts. INVALID_ARGUMENT with BadRequest: a field is wrong.
+	RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error)
 	// GetWorker says who this worker is, what its clock reads, and how much it takes.
 	GetWorker(ctx context.Context, in *GetWorkerRequest, opts ...grpc.CallOption) (*GetWorkerResponse, error)
 }
@@ -90,6 +103,16 @@ func (c *workerServiceClient) StopFanOut(ctx context.Context, in *StopFanOutRequ
 	return out, nil
 }
 
+func (c *workerServiceClient) RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewLeaseResponse)
+	err := c.cc.Invoke(ctx, WorkerService_RenewLease_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) GetWorker(ctx context.Context, in *GetWorkerRequest, opts ...grpc.CallOption) (*GetWorkerResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetWorkerResponse)
@@ -119,12 +142,24 @@ type WorkerServiceServer interface {
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
 	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	//
+	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
+	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease. With a lease_id the call attaches
+	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
+	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
+	// started. FAILED_PRECONDITION: a higher epoch is attached.
 	FanOut(*FanOutRequest, grpc.ServerStreamingServer[FanOutResponse]) error
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.
 	//
 	// NOT_FOUND: no such call is running here.
 	StopFanOut(context.Context, *StopFanOutRequest) (*StopFanOutResponse, error)
+	// RenewLease extends a lease and brings it slots. Whatever is repeated, late or out of order does nothing: changes and grants
+	// count only where they go on from what the worker has.
+	//
+	// NOT_FOUND: no such lease is held. FAILED_PRECONDITION: a higher epoch has been here. OUT_OF_RANGE: grants or changes begin
+	// beyond what the worker has; the message tells its counts. INVALID_ARGUMENT with BadRequest: a field is wrong.
+	RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error)
 	// GetWorker says who this worker is, what its clock reads, and how much it takes.
 	GetWorker(context.Context, *GetWorkerRequest) (*GetWorkerResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
@@ -142,6 +177,9 @@ func (UnimplementedWorkerServiceServer) FanOut(*FanOutRequest, grpc.ServerStream
 }
 func (UnimplementedWorkerServiceServer) StopFanOut(context.Context, *StopFanOutRequest) (*StopFanOutResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StopFanOut not implemented")
+}
+func (UnimplementedWorkerServiceServer) RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewLease not implemented")
 }
 func (UnimplementedWorkerServiceServer) GetWorker(context.Context, *GetWorkerRequest) (*GetWorkerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetWorker not implemented")
@@ -196,6 +234,24 @@ func _WorkerService_StopFanOut_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_RenewLease_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewLeaseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).RenewLease(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_RenewLease_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).RenewLease(ctx, req.(*RenewLeaseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_GetWorker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetWorkerRequest)
 	if err := dec(in); err != nil {
@@ -224,6 +280,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StopFanOut",
 			Handler:    _WorkerService_StopFanOut_Handler,
+		},
+		{
+			MethodName: "RenewLease",
+			Handler:    _WorkerService_RenewLease_Handler,
 		},
 		{
 			MethodName: "GetWorker",

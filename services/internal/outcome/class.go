@@ -11,6 +11,7 @@ const (
 	PolicyRedirect    Class = 2
 	Cancelled         Class = 3
 	RunDeadline       Class = 4
+	LeaseLost         Class = 5
 	Shutdown          Class = 6
 	LocalFiles        Class = 7
 	LocalPorts        Class = 8
@@ -50,7 +51,7 @@ const (
 
 var classNames = [ClassCount]string{
 	PolicyBlocked: "POLICY_BLOCKED", PolicyRedirect: "POLICY_REDIRECT",
-	Cancelled: "CANCELLED", RunDeadline: "RUN_DEADLINE", Shutdown: "SHUTDOWN",
+	Cancelled: "CANCELLED", RunDeadline: "RUN_DEADLINE", LeaseLost: "LEASE_LOST", Shutdown: "SHUTDOWN",
 	LocalFiles: "LOCAL_FILES", LocalPorts: "LOCAL_PORTS", LocalMemory: "LOCAL_MEMORY", LocalDenied: "LOCAL_DENIED",
 	DNSNotFound: "DNS_NOT_FOUND", DNSTimeout: "DNS_TIMEOUT", DNSOther: "DNS_OTHER",
 	DialRefused: "DIAL_REFUSED", DialUnreachable: "DIAL_UNREACHABLE", DialTimeout: "DIAL_TIMEOUT", DialOther: "DIAL_OTHER",
@@ -92,7 +93,7 @@ const (
 )
 
 // Delivery is what the class says about delivery. For classes whose answer depends on the phase (CANCELLED, RUN_DEADLINE,
-// SHUTDOWN, TIMEOUT_TOTAL) it is MaybeDelivered.
+// LEASE_LOST, SHUTDOWN, TIMEOUT_TOTAL) it is MaybeDelivered.
 func (c Class) Delivery() Delivery {
 	switch c {
 	case PolicyBlocked, LocalFiles, LocalPorts, LocalMemory, LocalDenied, DNSNotFound, DNSTimeout, DNSOther,
@@ -110,16 +111,18 @@ type Reason uint8
 
 // The reasons. fanout.v1.NotSentReason says what each means.
 const (
-	Sent             Reason = 0
-	NotSentLate      Reason = 1
-	NotSentCancelled Reason = 2
-	NotSentRunEnded  Reason = 3
-	NotSentLeaseLost Reason = 4
-	ReasonCount             = 5 // the length of a table by reason
+	Sent              Reason = 0
+	NotSentLate       Reason = 1
+	NotSentCancelled  Reason = 2
+	NotSentRunEnded   Reason = 3
+	NotSentLeaseLost  Reason = 4
+	NotSentWorkerLost Reason = 5
+	ReasonCount              = 6 // the length of a table by reason
 )
 
 var reasonNames = [ReasonCount]string{
 	NotSentLate: "LATE", NotSentCancelled: "CANCELLED", NotSentRunEnded: "RUN_ENDED", NotSentLeaseLost: "LEASE_LOST",
+	NotSentWorkerLost: "WORKER_LOST",
 }
 
 // String is the reason's name in the API, without its prefix.
@@ -132,5 +135,5 @@ func (r Reason) String() string {
 
 // Reasons is every reason but Sent, in order.
 func Reasons() []Reason {
-	return []Reason{NotSentLate, NotSentCancelled, NotSentRunEnded, NotSentLeaseLost}
+	return []Reason{NotSentLate, NotSentCancelled, NotSentRunEnded, NotSentLeaseLost, NotSentWorkerLost}
 }

@@ -66,6 +66,31 @@ func ShuttingDown(service string) error {
 	return build(codes.Unavailable, "SHUTTING_DOWN", "the "+service+" is shutting down")
 }
 
+// Fenced is FAILED_PRECONDITION: a higher epoch owns the lease.
+func Fenced(message string) error {
+	return build(codes.FailedPrecondition, "FENCED", message)
+}
+
+// Replaced is ABORTED: another caller has attached to the lease.
+func Replaced(message string) error {
+	return build(codes.Aborted, "REPLACED", message)
+}
+
+// Gap is OUT_OF_RANGE: a renewal does not go on from what the worker has.
+func Gap(message string) error {
+	return build(codes.OutOfRange, "GAP", message)
+}
+
+// NoState is UNAVAILABLE: what has to be kept cannot be, on this machine.
+func NoState(message string) error {
+	return build(codes.Unavailable, "NO_STATE", message)
+}
+
+// NotEnded is FAILED_PRECONDITION: the run still goes on.
+func NotEnded(format string, args ...any) error {
+	return build(codes.FailedPrecondition, "NOT_ENDED", fmt.Sprintf(format, args...))
+}
+
 // NoWorkers is UNAVAILABLE: the workers cannot be found.
 func NoWorkers(message string) error {
 	return build(codes.Unavailable, "NO_WORKERS", message)

@@ -21,6 +21,9 @@ type Run struct {
 	LimitedBy     LimitedBy
 	LimitedReason string // one sentence; "" with BySchedule and NoLimit
 
+	OnWorkerLoss OnWorkerLoss
+	StartSpread  *time.Duration // between the first and the last worker's StartOffset; nil: fewer than two are known
+
 	Created time.Time
 	Started time.Time // zero: not all workers have admitted their shard
 	Ended   time.Time // zero: it has not ended
@@ -36,6 +39,9 @@ type WorkerResult struct {
 	Tally      *tally.Snapshot // without groups and buckets
 	Failure    *Failure        // nil: it finished, or still runs
 	Effort     *Effort         // nil: it did not finish
+
+	// StartOffset is when the shard began less the run's start, on the coordinator's clock; nil: not known.
+	StartOffset *time.Duration
 }
 
 // Effort is how much a worker had to do for a call.
@@ -44,6 +50,9 @@ type Effort struct {
 	Senders  int64   // the most at once
 	HeldBack int64   // slots of an open loop that were due while all senders were busy, and there could be no more
 	Capped   int64   // of those, the ones for which the worker could have no more, whatever was asked for
+
+	GrantWait     time.Duration // in which senders waited for grants, from the second second on
+	StartLateness time.Duration // how long after the run's start the shard began, by the worker's clock
 }
 
 // Failure is why a worker did not finish its shard.
@@ -65,6 +74,34 @@ type NewRun struct {
 	Plan      *plan.Plan
 	Name      string
 	Labels    map[string]string
+
+	OnWorkerLoss OnWorkerLoss
+}
+
+// OnWorkerLoss is what becomes of the slots that a lost worker would have been granted. The numbers are those of
+// fanout.v1.OnWorkerLoss, which says what each means.
+type OnWorkerLoss int32
+
+// What can be done when a worker is lost.
+const (
+	Reassign OnWorkerLoss = 1
+	Continue OnWorkerLoss = 2
+	Fail     OnWorkerLoss = 3
+)
+
+// OnWorkerLosses is every one of them, in order.
+func OnWorkerLosses() []OnWorkerLoss { return []OnWorkerLoss{Reassign, Continue, Fail} }
+
+// String is the name in the API, without its prefix.
+func (o OnWorkerLoss) String() string {
+	return name(int(o), "UNSPECIFIED", "REASSIGN", "CONTINUE", "FAIL")
+}
+
+// Check is one check of a stored run.
+type Check struct {
+	Name   string
+	OK     bool
+	Detail string // the figures that were compared, and what is wrong with them
 }
 
 // State is how far a run is. It only goes forward. The numbers are those of fanout.v1.State.

@@ -45,6 +45,24 @@ func (gs Grants) Slot(ordinal int64) int64 {
 // Last is the grant's greatest slot. The grant has an end.
 func (g Grant) Last() int64 { return g.First + (g.Count-1)*g.Stride }
 
+// Join is g followed by o as one grant, if the slots of both are one progression. Both have an end.
+func (g Grant) Join(o Grant) (Grant, bool) {
+	stride := o.First - g.Last()
+	if stride < 1 || g.Count > 1 && stride != g.Stride || o.Count > 1 && stride != o.Stride {
+		return Grant{}, false
+	}
+	return Grant{First: g.First, Stride: stride, Count: g.Count + o.Count}, true
+}
+
+// Rest is g without its first n slots, 0 … Count of them.
+func (g Grant) Rest(n int64) Grant {
+	g.First += n * g.Stride
+	if g.Count > 0 {
+		g.Count -= n
+	}
+	return g
+}
+
 // Overlaps reports whether some slot is in both grants: whether the two progressions meet, by the Chinese remainder
 // theorem, before either of them ends.
 func (g Grant) Overlaps(o Grant) bool {

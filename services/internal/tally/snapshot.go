@@ -26,6 +26,7 @@ type Snapshot struct {
 	FirstByte     Latency
 	Folded        int64
 	Records       int64
+	Lost          int64
 	Stalled       time.Duration
 	Groups        map[string]*Snapshot
 	Seconds       []Second // in a worker's stream only, ascending
@@ -46,8 +47,9 @@ type ReasonCount struct {
 
 // Second is the outcomes that came about in one second of the run's clock.
 type Second struct {
-	Second int64
-	Tally  *Snapshot
+	Second   int64
+	Tally    *Snapshot
+	Complete bool // nothing will be added to it
 }
 
 // Latency is the figures of one histogram.
@@ -82,6 +84,7 @@ func (t *Tally) Figures(buckets bool) *Snapshot {
 		FirstByte:     latency(&t.FirstByte, buckets),
 		Folded:        t.Folded,
 		Records:       t.Records,
+		Lost:          t.Lost,
 		Stalled:       t.Stalled,
 	}
 	for class, e := range t.Errors {
@@ -127,6 +130,7 @@ func (s *Snapshot) Tally() (*Tally, error) {
 		ReceivedBytes: s.ReceivedBytes,
 		Folded:        s.Folded,
 		Records:       s.Records,
+		Lost:          s.Lost,
 		Stalled:       s.Stalled,
 	}
 	for _, e := range s.Errors {

@@ -28,6 +28,7 @@ type Tally struct {
 	FirstByte     histogram.Histogram        // sent to first byte, of responses
 	Folded        int64                      // outcomes that are in no batch
 	Records       int64                      // outcomes that are in a batch
+	Lost          int64                      // of those, outcomes whose batch did not arrive; known to who reads a stream
 	Stalled       time.Duration              // time in which senders waited for the stream
 	Groups        map[string]*Tally          // by the group of the slot's request; without groups of their own
 }
@@ -129,6 +130,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.FirstByte.Merge(&o.FirstByte)
 	t.Folded += o.Folded
 	t.Records += o.Records
+	t.Lost += o.Lost
 	t.Stalled += o.Stalled
 	for name, g := range o.Groups {
 		t.group(name).Merge(g)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -30,10 +31,22 @@ func ParseNewRun(req *fanoutv1.CreateRunRequest, caps plan.Caps) (run.NewRun, []
 		c.utf8("", "name", req.GetName())
 	}
 	c.labels(req.GetLabels())
+	onLoss := oneOf(c, "", "on_worker_loss", req.GetOnWorkerLoss(), run.OnWorkerLosses())
 	if found := c.violations(); found != nil {
 		return run.NewRun{}, found
 	}
-	return run.NewRun{RequestID: req.GetRequestId(), Plan: p, Name: req.GetName(), Labels: req.GetLabels()}, nil
+	return run.NewRun{
+		RequestID: req.GetRequestId(), Plan: p, Name: req.GetName(), Labels: req.GetLabels(),
+		OnWorkerLoss: cmp.Or(onLoss, run.Reassign),
+	}, nil
+}
+
+// NewRunProto is the request that asks for about.
+func NewRunProto(about *run.NewRun) *fanoutv1.CreateRunRequest {
+	return &fanoutv1.CreateRunRequest{
+		RequestId: about.RequestID, Plan: PlanProto(about.Plan), Name: about.Name, Labels: about.Labels,
+		OnWorkerLoss: fanoutv1.OnWorkerLoss(about.OnWorkerLoss),
+	}
 }
 
 func (c *checker) requestID(id string) {

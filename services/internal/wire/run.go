@@ -33,10 +33,14 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 		VerdictReason: text(r.Reason),
 		LimitedBy:     fanoutv1.LimitedBy(r.LimitedBy),
 		LimitedReason: text(r.LimitedReason),
+		OnWorkerLoss:  fanoutv1.OnWorkerLoss(r.OnWorkerLoss),
 		CreateTime:    timeProto(r.Created),
 		StartTime:     timeProto(r.Started),
 		EndTime:       timeProto(r.Ended),
 		Tally:         snapshotProto(r.Tally, parts{buckets: full, groups: true}),
+	}
+	if r.StartSpread != nil {
+		pb.StartSpreadDuration = durationpb.New(*r.StartSpread)
 	}
 	if tls := pb.GetPlan().GetHttp().GetTls(); tls != nil {
 		tls.KeyPem = "" // its holder knows it, and nobody else has to
@@ -70,6 +74,9 @@ func Run(pb *fanoutv1.Run) *run.Run {
 		LimitedBy:     run.LimitedBy(pb.GetLimitedBy()),
 		LimitedReason: pb.GetLimitedReason(),
 
+		OnWorkerLoss: run.OnWorkerLoss(pb.GetOnWorkerLoss()),
+		StartSpread:  span(pb.GetStartSpreadDuration()),
+
 		Created: instant(pb.GetCreateTime()),
 		Started: instant(pb.GetStartTime()),
 		Ended:   instant(pb.GetEndTime()),
@@ -90,13 +97,26 @@ func acceptedPlan(pb *fanoutv1.Plan) *plan.Plan {
 
 // WorkerResultProto is the message that says w; its tally goes without groups and buckets.
 func WorkerResultProto(w run.WorkerResult) *fanoutv1.WorkerResult {
-	return &fanoutv1.WorkerResult{
+	pb := &fanoutv1.WorkerResult{
 		Address:    text(w.Address),
 		InstanceId: text(w.InstanceID),
 		Tally:      snapshotProto(w.Tally, parts{}),
 		Failure:    FailureProto(w.Failure),
 		Effort:     EffortProto(w.Effort),
 	}
+	if w.StartOffset != nil {
+		pb.StartOffset = durationpb.New(*w.StartOffset)
+	}
+	return pb
+}
+
+// span is a length of time that may be absent, and negative.
+func span(pb *durationpb.Duration) *time.Duration {
+	if !pb.IsValid() {
+		return nil
+	}
+	d := pb.AsDuration()
+	return &d
 }
 
 // WorkerResult is the worker's part of a run that pb says. Its tally is never nil.
@@ -107,6 +127,8 @@ func WorkerResult(pb *fanoutv1.WorkerResult) run.WorkerResult {
 		Tally:      orEmpty(Snapshot(pb.GetTally())),
 		Failure:    Failure(pb.GetFailure()),
 		Effort:     Effort(pb.GetEffort()),
+
+		StartOffset: span(pb.GetStartOffset()),
 	}
 }
 
@@ -115,7 +137,10 @@ func EffortProto(e *run.Effort) *fanoutv1.Effort {
 	if e == nil {
 		return nil
 	}
-	return &fanoutv1.Effort{CpuShare: e.CPUShare, SenderCount: e.Senders, HeldBackCount: e.HeldBack, CappedCount: e.Capped}
+	return &fanoutv1.Effort{
+		CpuShare: e.CPUShare, SenderCount: e.Senders, HeldBackCount: e.HeldBack, CappedCount: e.Capped,
+		GrantWaitDuration: durationProto(e.GrantWait), StartLatenessDuration: durationProto(e.StartLateness),
+	}
 }
 
 // Effort is the effort that pb says, nil for nil; a share is 0 to 1, and no count is negative.
@@ -131,6 +156,7 @@ func Effort(pb *fanoutv1.Effort) *run.Effort {
 	return &run.Effort{
 		CPUShare: min(share, 1), Senders: max(pb.GetSenderCount(), 0),
 		HeldBack: heldBack, Capped: min(max(pb.GetCappedCount(), 0), heldBack),
+		GrantWait: duration(pb.GetGrantWaitDuration()), StartLateness: duration(pb.GetStartLatenessDuration()),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 
@@ -31,7 +33,16 @@ type Shard struct {
 	Concurrency int64           // 0: without a shape the shard's slots, in an open loop the worker's cap
 	StartClock  time.Duration   // the run's start in the worker's clock; 0 is on arrival
 	InstanceID  string          // the process that it is meant for; "" is any
+
+	Lease   time.Duration // how long the worker goes on without being renewed; 0: the shard has no lease
+	LeaseID string        // the lease to attach to; "" opens the shard
+	Epoch   int64         // the caller's
 }
+
+const (
+	minLease = time.Second
+	maxLease = time.Hour
+)
 
 // ParseShard is the shard of p that pb says, or all that is wrong with it. Fields are named from "shard" on. The run has
 // that many slots, which may be schedule.Unbounded.
@@ -44,8 +55,17 @@ func ParseShard(pb *fanoutv1.Shard, p *plan.Plan, slots int64) (*Shard, []Violat
 	}
 	c.id(at, "run_id", pb.GetRunId(), 1)
 	c.id(at, "shard_id", pb.GetShardId(), 1)
-	grants := c.grants(at, pb.GetGrants(), slots)
+	lease := c.lease(at, pb)
+	var grants schedule.Grants
 	least := int64(0)
+	switch {
+	case lease == 0:
+		grants = c.grants(at, pb.GetGrants(), slots, 1)
+	case len(pb.GetGrants()) > 0:
+		c.addf(at, "grants", "a shard with a lease_duration gets its slots by RenewLease; leave them out")
+	case p.Load.AllAtOnce():
+		least = 1
+	}
 	if p.Load.ClosedLoop != nil {
 		least = 1
 	}
@@ -62,7 +82,30 @@ func ParseShard(pb *fanoutv1.Shard, p *plan.Plan, slots int64) (*Shard, []Violat
 		Concurrency: pb.GetConcurrency(),
 		StartClock:  time.Duration(pb.GetStartClockNanos()),
 		InstanceID:  pb.GetInstanceId(),
+		Lease:       lease,
+		LeaseID:     pb.GetLeaseId(),
+		Epoch:       pb.GetEpoch(),
 	}, nil
+}
+
+// lease is the shard's lease_duration; 0 is none, and then there is no lease_id and no epoch.
+func (c *checker) lease(at string, pb *fanoutv1.Shard) time.Duration {
+	c.id(at, "lease_id", pb.GetLeaseId(), 0)
+	c.atLeast(at, "epoch", pb.GetEpoch(), 0)
+	if pb.GetLeaseDuration() != nil {
+		lease := pb.GetLeaseDuration().AsDuration()
+		if lease < minLease || lease > maxLease {
+			c.addf(at, "lease_duration", "%v is not within %v and %v; use 8s", lease, minLease, maxLease)
+		}
+		return max(lease, minLease)
+	}
+	if pb.GetLeaseId() != "" {
+		c.addf(at, "lease_id", "there is no lease without a lease_duration; give both or none")
+	}
+	if pb.GetEpoch() != 0 {
+		c.addf(at, "epoch", "there is no lease without a lease_duration; give both or none")
+	}
+	return 0
 }
 
 // ShardProto is the message that says s.
@@ -76,11 +119,22 @@ func ShardProto(s *Shard) *fanoutv1.Shard {
 		Concurrency:     s.Concurrency,
 		StartClockNanos: int64(s.StartClock),
 		InstanceId:      s.InstanceID,
+		LeaseId:         s.LeaseID,
+		Epoch:           s.Epoch,
 	}
-	for _, g := range s.Grants {
-		pb.Grants = append(pb.Grants, &fanoutv1.Grant{FirstSlot: g.First, Stride: g.Stride, Count: g.Count})
+	if s.Lease > 0 {
+		pb.LeaseDuration = durationpb.New(s.Lease)
 	}
+	pb.Grants = grantsProto(s.Grants)
 	return pb
+}
+
+func grantsProto(grants schedule.Grants) []*fanoutv1.Grant {
+	var pbs []*fanoutv1.Grant
+	for _, g := range grants {
+		pbs = append(pbs, &fanoutv1.Grant{FirstSlot: g.First, Stride: g.Stride, Count: g.Count})
+	}
+	return pbs
 }
 
 // id checks an identifier, which ends up in logs and in paths of a store.
@@ -104,8 +158,8 @@ func isPrintableASCII(s string) bool {
 	return true
 }
 
-func (c *checker) grants(at string, pbs []*fanoutv1.Grant, slots int64) schedule.Grants {
-	c.inRange(at, "grants", int64(len(pbs)), 1, maxGrants)
+func (c *checker) grants(at string, pbs []*fanoutv1.Grant, slots, least int64) schedule.Grants {
+	c.inRange(at, "grants", int64(len(pbs)), least, maxGrants)
 	pbs = pbs[:min(len(pbs), maxGrants)] // each is compared with each
 	grants := make(schedule.Grants, 0, len(pbs))
 	for i, pb := range pbs {

@@ -36,6 +36,7 @@ func snapshotProto(s *tally.Snapshot, with parts) *fanoutv1.Tally {
 		FirstByteTime:         latencyProto(&s.FirstByte, with.buckets),
 		FoldedCount:           s.Folded,
 		RecordsCount:          s.Records,
+		LostCount:             s.Lost,
 		StreamStalledDuration: durationProto(s.Stalled),
 	}
 	for _, e := range s.Errors {
@@ -55,7 +56,9 @@ func snapshotProto(s *tally.Snapshot, with parts) *fanoutv1.Tally {
 	}
 	if with.seconds {
 		for _, second := range s.Seconds {
-			pb.Seconds = append(pb.Seconds, &fanoutv1.SecondTally{Second: second.Second, Tally: snapshotProto(second.Tally, inner)})
+			pb.Seconds = append(pb.Seconds, &fanoutv1.SecondTally{
+				Second: second.Second, Tally: snapshotProto(second.Tally, inner), Complete: second.Complete,
+			})
 		}
 	}
 	return pb
@@ -123,7 +126,9 @@ func Snapshot(pb *fanoutv1.Tally) *tally.Snapshot {
 	}
 	for _, second := range pb.GetSeconds() {
 		if second.GetSecond() >= 0 { // none is before the run's start
-			s.Seconds = append(s.Seconds, tally.Second{Second: second.GetSecond(), Tally: figures(second.GetTally())})
+			s.Seconds = append(s.Seconds, tally.Second{
+				Second: second.GetSecond(), Tally: figures(second.GetTally()), Complete: second.GetComplete(),
+			})
 		}
 	}
 	return s
@@ -144,6 +149,7 @@ func figures(pb *fanoutv1.Tally) *tally.Snapshot {
 		FirstByte:     latency(pb.GetFirstByteTime()),
 		Folded:        pb.GetFoldedCount(),
 		Records:       pb.GetRecordsCount(),
+		Lost:          pb.GetLostCount(),
 		Stalled:       duration(pb.GetStreamStalledDuration()),
 	}
 }

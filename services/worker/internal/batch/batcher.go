@@ -38,6 +38,8 @@ type Batcher struct {
 	start    time.Time // the run's
 	options  Options   // of the queue
 	send     func(*fanoutv1.FanOutResponse) error
+	goesOn   bool // the account goes on when the stream breaks
+	unheard  bool // nobody listens: outcomes are folded, and nothing is sent
 
 	sequence int64
 	lastSent time.Time
@@ -103,7 +105,7 @@ func (b *Batcher) await(done, hurry <-chan struct{}) {
 	}
 }
 
-// flush sends all that is queued.
+// flush sends all that is queued, or folds it when nobody listens.
 func (b *Batcher) flush() error {
 	b.book.observe(time.Since(b.start), b.queue.isWaitedFor())
 	rows := b.queue.take(b.spare)
@@ -119,34 +121,36 @@ func (b *Batcher) flush() error {
 
 // batch adds rows to the tally and sends them, in this order: the tally accounts for all that was sent. A message has at most
 // messageBytes, or one row. Without rows the tally is all.
-func (b *Batcher) batch(rows []outcome.Outcome) error {
+func (b *Batcher) batch(rows []outcome.Outcome) (broken error) {
 	for i := range rows {
 		o := &rows[i]
-		if b.options.TallyOnly {
-			b.book.add(o, b.options.Groups[o.Request])
-			b.book.over.Folded++
-			continue
-		}
 		if b.rows.Len() > 0 && b.rows.Size()+size(o) > messageBytes {
-			if err := b.sendRows(); err != nil {
-				return err
+			if broken = b.sendRows(); broken != nil && !b.goesOn {
+				return broken
 			}
 		}
 		b.book.add(o, b.options.Groups[o.Request])
+		if b.options.TallyOnly || b.unheard {
+			b.book.over.Folded++
+			continue
+		}
 		b.book.over.Records++
 		b.rows.Append(o)
 	}
 	if b.rows.Len() == 0 {
-		return nil
+		return broken
 	}
 	return b.sendRows()
 }
 
-// sendRows sends the rows that were appended.
+// sendRows sends the rows that were appended. After an error whoever was to send them may still have their memory.
 func (b *Batcher) sendRows() error {
 	b.sequence++
 	err := b.send(b.rows.Response(b.sequence))
 	b.lastSent = time.Now()
+	if err != nil && b.goesOn {
+		b.unheard, b.rows = true, wire.Rows{}
+	}
 	return err
 }
 
@@ -155,22 +159,30 @@ func (b *Batcher) checkpoint() error {
 	if err := b.flush(); err != nil {
 		return err
 	}
-	if err := b.message(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Tally{Tally: b.snapshot()}}); err != nil {
+	if err := b.tally(); err != nil {
 		return err
 	}
-	b.book.drop()
+	b.book.drop(b.book.first)
 	return nil
 }
 
+// tally sends the tally.
+func (b *Batcher) tally() error {
+	return b.message(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Tally{Tally: b.snapshot()}})
+}
+
+// Granted is the slots of a call by their ordinals.
+type Granted interface{ Slot(ordinal int64) int64 }
+
 // Late accounts for slots whose patience was over before a sender could claim them: those with the ordinals from … to-1 of
 // the grants. It does so as Rest does.
-func (b *Batcher) Late(slots *schedule.Schedule, grants schedule.Grants, from, to int64, until time.Time) error {
+func (b *Batcher) Late(slots *schedule.Schedule, grants Granted, from, to int64, until time.Time) error {
 	return b.notSent(slots, grants, from, to, outcome.NotSentLate, until)
 }
 
 // Rest accounts for the slots that nobody claimed: each gets its row, if outcomes have rows, as long as there is time; the others
 // are folded into the tally.
-func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason outcome.Reason, until time.Time) error {
+func (b *Batcher) Rest(slots *schedule.Schedule, grants Granted, reason outcome.Reason, until time.Time) error {
 	granted, claimed := b.progress.Position()
 	if granted == schedule.Unbounded {
 		return nil
@@ -178,8 +190,8 @@ func (b *Batcher) Rest(slots *schedule.Schedule, grants schedule.Grants, reason 
 	return b.notSent(slots, grants, claimed, granted, reason, until)
 }
 
-func (b *Batcher) notSent(slots *schedule.Schedule, grants schedule.Grants, from, to int64, reason outcome.Reason, until time.Time) error {
-	if b.options.TallyOnly {
+func (b *Batcher) notSent(slots *schedule.Schedule, grants Granted, from, to int64, reason outcome.Reason, until time.Time) (broken error) {
+	if b.options.TallyOnly || b.unheard {
 		until = time.Time{}
 	}
 	rows := make([]outcome.Outcome, 0, min(to-from, bulkRows))
@@ -191,23 +203,33 @@ func (b *Batcher) notSent(slots *schedule.Schedule, grants schedule.Grants, from
 				Slot: slot, Request: int32(slots.Request(slot)), NotSent: reason, Due: slots.Due(slot),
 			})
 		}
-		if err := b.batch(rows); err != nil {
-			return err
+		if broken = b.batch(rows); broken != nil {
+			if !b.goesOn {
+				return broken
+			}
+			break
 		}
 	}
 	b.book.over.AddNotSent(reason, to-from)
 	b.book.over.Folded += to - from
-	return nil
+	return broken
 }
 
 // Finish sends the last message, with what the call took.
 func (b *Batcher) Finish(effort *run.Effort) error {
+	return b.message(b.finished(effort))
+}
+
+func (b *Batcher) finished(effort *run.Effort) *fanoutv1.FanOutResponse {
 	final := b.snapshot()
+	for _, second := range final.Seconds {
+		second.Complete = true
+	}
 	settled := final.Counts.Responses + final.Counts.Errors + final.Counts.NotSent
 	final.Counts.Planned, final.Counts.Pending, final.Counts.InFlight = settled, 0, 0
-	return b.message(&fanoutv1.FanOutResponse{
+	return &fanoutv1.FanOutResponse{
 		Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: final, Effort: wire.EffortProto(effort)}},
-	})
+	}
 }
 
 // snapshot is the tally as it is now, with what is pending and in flight.

@@ -40,7 +40,7 @@ func BenchmarkOutcome(b *testing.B) {
 					if err := l.batcher.flush(); err != nil {
 						b.Fatal(err)
 					}
-					l.batcher.book.drop()
+					l.batcher.book.drop(l.batcher.book.first)
 				}
 			}
 		})

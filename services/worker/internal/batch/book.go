@@ -9,16 +9,15 @@ import (
 
 // book is the tally of a call, kept by the second in which an outcome came about.
 //
-// A second is sent whole in each tally until it is over for good, and then dropped for good. It is over for good when a
-// tally has gone out after a moment at which the second had ended, no sender waited with an outcome for room in the queue, and
-// after which the queue was emptied. An outcome whose sender stood still for longer than that counts in the first second that
-// is not over.
+// A second is complete when a tally has been made after a moment at which the second had ended, no sender waited with an outcome for
+// room in the queue, and after which the queue was emptied. Nothing is added to it any more: an outcome whose sender stood still for
+// longer than that counts in the first second that is not complete. A second is sent whole in each tally until it is dropped.
 type book struct {
-	over     tally.Tally // outcomes of the seconds that are over for good, and what is no outcome's
+	over     tally.Tally // outcomes of the seconds that were dropped, and what is no outcome's
 	cells    tally.Cells
 	sum      tally.Tally // of the two, made anew by total
 	complete int64       // all outcomes of the seconds before it are in the cells
-	first    int64       // the seconds before it are over for good
+	first    int64       // the seconds before it are complete
 }
 
 // observe is called before the queue is emptied, with the time since the run's start.
@@ -47,24 +46,34 @@ func (b *book) total() *tally.Tally {
 	return &b.sum
 }
 
-// seconds is the seconds that are not over for good, with the one that now is in.
+// seconds is the seconds that were not dropped, with the one that now is in. Those that can be are complete from now on.
 func (b *book) seconds(now time.Duration) []tally.Second {
+	b.first = max(b.first, b.complete)
 	if now >= 0 {
 		b.cells.Cell(max(int64(now/time.Second), b.first))
 	}
 	var all []tally.Second
 	for _, second := range b.cells.Seconds() {
-		all = append(all, tally.Second{Second: second, Tally: b.cells.Cell(second).Figures(true)})
+		all = append(all, tally.Second{
+			Second: second, Tally: b.cells.Cell(second).Figures(true), Complete: second < b.first,
+		})
 	}
 	return all
 }
 
-// drop closes the seconds that are over for good. It is called after a tally that had them went out.
-func (b *book) drop() {
-	b.first = b.complete
+// drop drops the complete seconds before the given one: whoever reads the tallies has them.
+func (b *book) drop(before int64) {
 	for _, second := range b.cells.Seconds() {
-		if second < b.first {
+		if second < min(before, b.first) {
 			b.over.Merge(b.cells.Take(second))
 		}
+	}
+}
+
+// bound drops the oldest complete seconds of more than a message can carry: nobody has asked for them for two minutes.
+func (b *book) bound() {
+	if all := b.cells.Seconds(); len(all) > maxFolded {
+		b.first = max(b.first, b.complete)
+		b.drop(all[len(all)-maxFolded])
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
+	"github.com/fanout-load/fanout/services/worker/internal/lease"
 )
 
 // Sender sends one slot's request at a time, on connections of its own.
@@ -29,7 +30,7 @@ type Sender interface {
 type Work struct {
 	Plan        *plan.Plan
 	Schedule    *schedule.Schedule
-	Grants      schedule.Grants
+	Slots       *lease.Slots
 	Concurrency int64     // the most senders at once; without a shape at least the number of slots
 	Capped      bool      // so many are what the worker takes, and not what the call asked for
 	Start       time.Time // the run's start, with its monotonic reading
@@ -46,7 +47,9 @@ type Config struct {
 	// Admit asks for one more sender than the first; Release gives back one that Admit gave.
 	Admit   func() bool
 	Release func()
-	Log     *slog.Logger
+	// Held reports whether the call may still send, and is asked right before each slot is. Nil: it may until it is ended.
+	Held func() bool
+	Log  *slog.Logger
 }
 
 // Call is one call that is being carried out.
@@ -56,18 +59,18 @@ type Config struct {
 type Call struct {
 	work     Work
 	config   Config
-	granted  int64         // slots; schedule.Unbounded without end
 	once     bool          // no shape, a sender for each slot: each sends one
 	patience time.Duration // of a slot of an open loop; 0 is without end
 
 	claim, send             context.Context
 	cancelClaim, cancelSend context.CancelCauseFunc
 
-	claimed  atomic.Int64 // may pass granted
 	waiting  atomic.Int64 // claimed slots of an open loop that are not due yet
 	idle     atomic.Int64 // senders without a slot that is due
-	running  atomic.Int64 // senders of an open loop
+	allowed  atomic.Int64 // senders at once
+	running  atomic.Int64 // senders now
 	most     atomic.Int64 // the most senders at once
+	late     atomic.Int64 // how long after the start the call began, in nanoseconds
 	full     atomic.Bool  // an open loop can have no more senders
 	capped   atomic.Bool  // for it is the worker that has no more
 	heldBack heldBack
@@ -76,6 +79,7 @@ type Call struct {
 
 	mu     sync.Mutex
 	timers []*time.Timer // guarded by mu; stopped at the end
+	closed bool          // no sender is started any more; guarded by mu
 }
 
 // Causes for which a slot is not claimed, beside those of package errclass.
@@ -83,15 +87,20 @@ var reasons = map[error]outcome.Reason{
 	errclass.ErrCancelled:   outcome.NotSentCancelled,
 	errclass.ErrRunDeadline: outcome.NotSentRunEnded,
 	errclass.ErrShutdown:    outcome.NotSentLeaseLost,
+	errclass.ErrLeaseLost:   outcome.NotSentLeaseLost,
 }
+
+// grantsSettle is how long a run may take until its grants fit its rate, which is not known before.
+const grantsSettle = time.Second
 
 // New makes a call; Run carries it out.
 func New(work Work, config Config) *Call {
-	c := &Call{work: work, config: config, granted: work.Grants.Len()}
+	c := &Call{work: work, config: config}
+	c.allowed.Store(work.Concurrency)
 	if c.config.Sleep == nil {
 		c.config.Sleep = sleep
 	}
-	c.once = work.Plan.Load.AllAtOnce() && work.Concurrency >= c.granted
+	c.once = work.Plan.Load.AllAtOnce() && work.Concurrency >= work.Slots.Granted()
 	if open := work.Plan.Load.OpenLoop; open != nil {
 		c.patience = open.MaxLateness
 	}
@@ -113,18 +122,14 @@ func (c *Call) Run(ctx context.Context) {
 	if !c.sleepUntil(c.work.Start) {
 		return
 	}
-	switch load := c.work.Plan.Load; {
-	case load.OpenLoop != nil:
-		c.most.Store(c.running.Add(1))
-		c.idle.Add(1)
-		c.startSender(nil)
-	default:
-		c.most.Store(min(c.work.Concurrency, c.granted))
-		for range c.most.Load() {
-			c.startSender(nil)
-		}
-	}
+	c.late.Store(int64(max(time.Since(c.work.Start), 0)))
+	c.work.Slots.CountWaitsFrom(c.work.Start.Add(grantsSettle))
+	c.startSenders()
 	c.senders.Wait()
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.senders.Wait() // those that a change has started meanwhile
 	c.holdBackRest()
 }
 
@@ -143,8 +148,18 @@ func (c *Call) release() {
 // begun: those of an open loop for whose time a sender only waits are not.
 func (c *Call) Position() (granted, begun int64) {
 	waiting := c.waiting.Load() // first: one that is begun in between counts as waiting at worst
-	return c.granted, max(min(c.claimed.Load(), c.granted)-waiting, 0)
+	begun = max(c.work.Slots.Claimed()-waiting, 0)
+	if c.work.Slots.Endless() {
+		return schedule.Unbounded, begun
+	}
+	return c.work.Slots.Granted(), begun
 }
+
+// Waited is how long senders waited for grants, from one second after the start on. It is meant for the time after Run.
+func (c *Call) Waited() time.Duration { return c.work.Slots.Waited() }
+
+// Late is how long after the run's start the call began. It is meant for the time after Run.
+func (c *Call) Late() time.Duration { return time.Duration(c.late.Load()) }
 
 // Senders is the most senders that the call had at once. It is meant for the time after Run.
 func (c *Call) Senders() int64 { return c.most.Load() }

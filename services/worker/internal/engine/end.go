@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
@@ -20,6 +21,18 @@ func (c *Call) Stop() { c.end(errclass.ErrCancelled, min(stopGrace, c.work.Plan.
 
 // Drain ends the call because the worker shuts down.
 func (c *Call) Drain() { c.end(errclass.ErrShutdown, drainGrace) }
+
+// Expire ends the claims because the lease was not renewed; what is in flight finishes.
+func (c *Call) Expire() {
+	c.stopClock()
+	c.cancelClaim(errclass.ErrLeaseLost)
+}
+
+// Cut ends the call at once because the worker shuts down.
+func (c *Call) Cut() { c.end(errclass.ErrShutdown, 0) }
+
+// EndedBy reports whether the cause is what ended the claims.
+func (c *Call) EndedBy(cause error) bool { return context.Cause(c.claim) == cause }
 
 // CutAt ends the call at a moment, with all that is in flight: its caller's deadline is near.
 func (c *Call) CutAt(at time.Time) {

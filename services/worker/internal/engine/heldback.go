@@ -28,13 +28,13 @@ func (c *Call) holdBack(n int64) {
 // holdBackRest counts those that were due when the call stopped and that nobody has claimed. The slots of grants are due in their
 // order.
 func (c *Call) holdBackRest() {
-	from := min(c.claimed.Load(), c.granted)
-	if c.work.Plan.Load.OpenLoop == nil || c.granted == schedule.Unbounded {
+	from, granted := c.work.Slots.Claimed(), c.work.Slots.Granted()
+	if c.work.Plan.Load.OpenLoop == nil || granted == schedule.Unbounded {
 		return
 	}
 	stopped := c.clock()
-	c.holdBack(int64(sort.Search(int(c.granted-from), func(k int) bool {
-		return stopped-c.work.Schedule.Due(c.work.Grants.Slot(from+int64(k))) <= heldBackFrom
+	c.holdBack(int64(sort.Search(int(granted-from), func(k int) bool {
+		return stopped-c.work.Schedule.Due(c.work.Slots.Slot(from+int64(k))) <= heldBackFrom
 	})))
 }
 

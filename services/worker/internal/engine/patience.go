@@ -11,8 +11,8 @@ import (
 // That takes no timer. Who claims a slot sees how late it is; what nobody could claim, because every sender was busy until the
 // call stopped, is claimed after that.
 
-// late reports whether the patience of a slot that was due then is over, or was when the call stopped.
-func (c *Call) late(due time.Duration) bool {
+// isLate reports whether the patience of a slot that was due then is over, or was when the call stopped.
+func (c *Call) isLate(due time.Duration) bool {
 	return c.patience > 0 && c.clock()-due > c.patience
 }
 
@@ -32,13 +32,13 @@ const notStopped = 1<<63 - 1
 // ClaimLate claims, for whoever calls it, the slots that nobody has and whose patience was over when the call stopped: those
 // with the ordinals from … to-1. It is meant for the time after Run. The slots of grants are due in their order.
 func (c *Call) ClaimLate() (from, to int64) {
-	from = min(c.claimed.Load(), c.granted)
-	if c.patience == 0 || c.granted == schedule.Unbounded || from == c.granted {
+	from, granted := c.work.Slots.Claimed(), c.work.Slots.Granted()
+	if c.patience == 0 || granted == schedule.Unbounded || from == granted {
 		return from, from
 	}
-	to = from + int64(sort.Search(int(c.granted-from), func(k int) bool {
-		return !c.late(c.work.Schedule.Due(c.work.Grants.Slot(from + int64(k))))
+	to = from + int64(sort.Search(int(granted-from), func(k int) bool {
+		return !c.isLate(c.work.Schedule.Due(c.work.Slots.Slot(from + int64(k))))
 	}))
-	c.claimed.Store(to)
+	c.work.Slots.ClaimUpTo(to)
 	return from, to
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/lease"
 )
 
 // scene is a call to be carried out. Its load, its concurrency and takes have to be given.
@@ -55,7 +56,7 @@ func (s scene) stage() *call {
 	}
 	c := &call{scene: s, schedule: slots, ledger: &ledger{start: time.Now().Add(s.delay), sent: map[int64]time.Duration{}}}
 	c.Call = engine.New(
-		engine.Work{Plan: p, Schedule: slots, Grants: s.grants, Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
+		engine.Work{Plan: p, Schedule: slots, Slots: lease.Fixed(s.grants), Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
 		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, Log: s.log},
 	)
 	return c

@@ -7,8 +7,9 @@ import (
 	"github.com/fanout-load/fanout/services/internal/outcome"
 )
 
-// startSender starts a sender; release, if not nil, is called at its end.
-func (c *Call) startSender(release func()) {
+// startSender starts a sender, which is free from the given offset from the run's start on; release, if not nil, is called at its
+// end.
+func (c *Call) startSender(free time.Duration, release func()) {
 	c.senders.Go(func() {
 		if release != nil {
 			defer release()
@@ -16,7 +17,7 @@ func (c *Call) startSender(release func()) {
 		sender := c.config.NewSender()
 		defer sender.Close()
 		var o outcome.Outcome
-		for free := time.Duration(0); c.next(sender, &o, free) && !c.once; free = o.Due + o.Response() {
+		for ; c.next(sender, &o, free) && !c.once && !c.leaves(); free = o.Due + o.Response() {
 		}
 	})
 }
@@ -33,7 +34,11 @@ func (c *Call) next(sender Sender, o *outcome.Outcome, free time.Duration) bool 
 		return true
 	}
 	o.Lateness = max(time.Since(c.work.Start)-o.Due, 0)
-	c.sendOne(sender, o)
+	if c.config.Held == nil || c.config.Held() {
+		c.sendOne(sender, o)
+	} else {
+		o.Lateness, o.NotSent = 0, outcome.NotSentLeaseLost
+	}
 	c.config.Deliver(o)
 	if c.work.Plan.Load.OpenLoop != nil {
 		c.idle.Add(1)
@@ -41,16 +46,15 @@ func (c *Call) next(sender Sender, o *outcome.Outcome, free time.Duration) bool 
 	return true
 }
 
-// claimSlot takes the next slot of the grants: one atomic add, which is all that senders share.
+// claimSlot takes the next slot that was granted: one atomic add, which is all that senders share.
 func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 	if c.claim.Err() != nil {
 		return false
 	}
-	ordinal := c.claimed.Add(1) - 1
-	if ordinal >= c.granted {
+	slot, ok := c.work.Slots.Claim(c.claim.Done())
+	if !ok {
 		return false
 	}
-	slot := c.work.Grants.Slot(ordinal)
 	*o = outcome.Outcome{Slot: slot, Request: int32(c.work.Schedule.Request(slot))}
 	if c.work.Plan.Load.ClosedLoop != nil {
 		o.Due = free
@@ -73,7 +77,7 @@ func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 	due := c.sleepUntil(c.work.Start.Add(o.Due))
 	c.waiting.Add(-1)
 	switch {
-	case c.late(o.Due):
+	case c.isLate(o.Due):
 		return outcome.NotSentLate // and the sender is free again
 	case !due:
 		return c.NotSent()
@@ -83,26 +87,6 @@ func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 		c.grow()
 	}
 	return outcome.Sent
-}
-
-// grow starts one more sender, if the call's concurrency and the worker's cap allow one. Where they do not, slots wait for a
-// free sender, and the wait is their lateness.
-func (c *Call) grow() {
-	if c.claimed.Load() >= c.granted {
-		return
-	}
-	running := c.running.Add(1)
-	if enough := running > c.work.Concurrency; enough || !c.config.Admit() {
-		c.running.Add(-1)
-		c.capped.Store(!enough || c.work.Capped)
-		c.full.Store(true)
-		return
-	}
-	c.full.Store(false)
-	for most := c.most.Load(); running > most && !c.most.CompareAndSwap(most, running); most = c.most.Load() {
-	}
-	c.idle.Add(1)
-	c.startSender(c.config.Release)
 }
 
 // sleepUntil waits for a moment. It returns false when the call stops claiming first.

@@ -22,6 +22,7 @@ var (
 	ErrCancelled   = errors.New("the call was cancelled")
 	ErrRunDeadline = errors.New("the load's grace or the call's deadline was over")
 	ErrShutdown    = errors.New("the worker shut down")
+	ErrLeaseLost   = errors.New("the lease was not renewed")
 	ErrTimeout     = errors.New("the timeout was over")
 )
 
@@ -66,6 +67,8 @@ func (f *Failure) Class() outcome.Class {
 		return outcome.RunDeadline
 	case errors.Is(f.Cause, ErrShutdown):
 		return outcome.Shutdown
+	case errors.Is(f.Cause, ErrLeaseLost):
+		return outcome.LeaseLost
 	}
 	if class := local(f.Err, f.Phase); class != outcome.NoError {
 		return class

@@ -33,7 +33,7 @@ func (f *Failure) message(class outcome.Class) string {
 	switch {
 	case blocked != nil:
 		return blocked.Error()
-	case class == outcome.Cancelled, class == outcome.RunDeadline, class == outcome.Shutdown:
+	case class == outcome.Cancelled, class == outcome.RunDeadline, class == outcome.LeaseLost, class == outcome.Shutdown:
 		return f.Cause.Error()
 	case errors.As(f.Err, &dns):
 		// Its own texts, Err included, name the name server, which is our network's business.

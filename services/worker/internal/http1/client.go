@@ -32,6 +32,9 @@ type Config struct {
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
 	Pool      *Pool     // keeps connections for later calls; nil: every connection ends with the call
+	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
+	// hop came between it and the slot's beginning. Nil: it may.
+	Held func() bool
 }
 
 // Client sends the requests of one call and holds its connections. Its senders may run at once.

@@ -87,6 +87,10 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 	if failure := s.connect(ctx, r.origin); failure != nil {
 		return nil, failure
 	}
+	if s.isLost() {
+		s.abort()
+		return nil, &errclass.Failure{Err: errclass.ErrLeaseLost, Cause: errclass.ErrLeaseLost, Phase: errclass.Between}
+	}
 	x.begin(s.held, r)
 	reused := s.held.carried > 0
 	s.held.carried++
@@ -103,6 +107,12 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 		s.held.fit(int64(x.head.size) + x.head.length)
 	}
 	return next, nil
+}
+
+// isLost reports whether the call may not send any more, if time has passed since it was known.
+func (s *Sender) isLost() bool {
+	held := s.client.config.Held
+	return held != nil && (s.held.carried == 0 || s.x.outcome.Redirects > 0) && !held()
 }
 
 // isSpent reports whether the connection has carried as many requests as it may.

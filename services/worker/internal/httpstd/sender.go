@@ -98,6 +98,13 @@ func (s *Sender) attempt(ctx context.Context, h *request.Hop, a *attempt) *reque
 		a.fail(ctx, err)
 		return nil
 	}
+	if held := s.client.config.Held; held != nil && (!a.reused || a.redirect) && !held() {
+		a.phase, a.cause = errclass.Between, errclass.ErrLeaseLost
+		a.fail(ctx, errclass.ErrLeaseLost)
+		s.held.close()
+		s.held = nil
+		return nil
+	}
 	next, err := s.exchange(ctx, c, h, a)
 	if err != nil {
 		a.fail(ctx, err)

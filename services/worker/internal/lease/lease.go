@@ -1,0 +1,288 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanout-load/fanout/services/internal/schedule"
+)
+
+// State is what a lease can take. The numbers are those of fanout.v1.LeaseState.
+type State int32
+
+// The states.
+const (
+	Active   State = 1
+	Draining State = 2
+	Ended    State = 3
+)
+
+// Why a lease ends.
+var (
+	ErrStopped = errors.New("the shard was stopped")
+	ErrExpired = errors.New("the lease was not renewed")
+)
+
+// FencedError says that a higher epoch owns the lease.
+type FencedError struct{ Epoch, Owner int64 }
+
+// Error names both epochs.
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("epoch %d is not obeyed any more: epoch %d has been here", e.Epoch, e.Owner)
+}
+
+// GapError says that a renewal does not go on from what the worker has.
+type GapError struct{ Granted, Changes int64 }
+
+// Error names what the worker has.
+func (e *GapError) Error() string {
+	return fmt.Sprintf("the renewal begins beyond what this worker has, which is %d slots granted and %d changes; send what is between", e.Granted, e.Changes)
+}
+
+// Change is a change of the shard's concurrency.
+type Change struct {
+	Offset      time.Duration // from the run's start
+	Concurrency int64
+}
+
+// Renewal is what a coordinator says when it renews a lease.
+type Renewal struct {
+	Epoch         int64
+	GrantedBefore int64
+	Grants        schedule.Grants // each with an end
+	LastGrant     bool
+	ChangesBefore int64
+	Changes       []Change
+	Start         time.Time // the run's start; zero: not said
+	Stop          bool
+}
+
+// Effects is how a lease reaches who carries it out. They are called one at a time, in the order of what they say.
+type Effects struct {
+	// Begin is called once, when the lease has a start and grants or knows that it will have none.
+	Begin func(start time.Time)
+	// Change is called for each change, at its time or when it comes, if that is later; maybe before Begin.
+	Change func(concurrency int64)
+	// End is called when no slot may be begun any more; cause is ErrStopped or ErrExpired. After ErrExpired it may be called once
+	// more, with ErrStopped: what is in flight is to end too.
+	End func(cause error)
+}
+
+// Lease is what a worker knows of one lease. It is safe for concurrent use.
+//
+// It ends for good when it is stopped, and when it has not been renewed for its duration: nothing makes it go on then.
+type Lease struct {
+	ID       string
+	Slots    *Slots
+	duration time.Duration
+	effects  Effects
+	born     time.Time    // from which until counts
+	until    atomic.Int64 // nanoseconds after born until which slots may be begun; 0: not any more
+
+	mu       sync.Mutex
+	epoch    int64       // guarded by mu, like what follows
+	timer    *time.Timer // of the end
+	start    time.Time
+	begun    bool
+	draining bool
+	ended    bool
+	stopped  bool
+	over     bool
+	last     Position // when it was over
+	changes  int64
+	pending  []*time.Timer // changes whose time has not come
+}
+
+// New makes a lease that ends after its duration unless it is renewed.
+func New(id string, epoch int64, duration time.Duration, slots *Slots, effects Effects) *Lease {
+	l := &Lease{ID: id, Slots: slots, duration: duration, effects: effects, born: time.Now(), epoch: epoch}
+	l.until.Store(int64(duration))
+	l.timer = time.AfterFunc(duration, l.expire)
+	return l
+}
+
+// Held reports whether a slot may still be sent: it is asked right before each write.
+func (l *Lease) Held() bool {
+	if int64(time.Since(l.born)) <= l.until.Load() {
+		return true
+	}
+	l.expire()
+	return false
+}
+
+// expire ends the lease if its time is over, which somebody may just have prolonged.
+func (l *Lease) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if left := l.until.Load() - int64(time.Since(l.born)); left >= 0 && !l.ended {
+		l.timer.Reset(time.Duration(left) + 1)
+		return
+	}
+	l.endLocked(ErrExpired)
+}
+
+func (l *Lease) endLocked(cause error) {
+	if l.ended {
+		return
+	}
+	l.ended = true
+	l.until.Store(-1)
+	l.timer.Stop()
+	for _, t := range l.pending {
+		t.Stop()
+	}
+	l.effects.End(cause)
+}
+
+// Attach notes that an epoch listens. It fails with *FencedError.
+func (l *Lease) Attach(epoch int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.obeyLocked(epoch)
+}
+
+func (l *Lease) obeyLocked(epoch int64) error {
+	if epoch < l.epoch {
+		return &FencedError{epoch, l.epoch}
+	}
+	l.epoch = epoch
+	return nil
+}
+
+// Renew takes a renewal. It fails with *FencedError or *GapError; what it says of a stop counts nevertheless in the second case.
+func (l *Lease) Renew(r Renewal) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.obeyLocked(r.Epoch); err != nil {
+		return err
+	}
+	if l.over {
+		return nil
+	}
+	if r.Stop && !l.stopped {
+		l.stopped = true
+		if l.ended {
+			l.effects.End(ErrStopped)
+		}
+		l.endLocked(ErrStopped)
+	}
+	if !l.ended && int64(time.Since(l.born)) > l.until.Load() {
+		l.endLocked(ErrExpired)
+	}
+	if r.ChangesBefore > l.changes || r.GrantedBefore > l.Slots.Granted() {
+		return &GapError{l.Slots.Granted(), l.changes}
+	}
+	if l.ended {
+		return nil
+	}
+	l.until.Store(int64(time.Since(l.born) + l.duration))
+	l.timer.Reset(l.duration + 1)
+	if l.start.IsZero() {
+		l.start = r.Start
+	}
+	l.changeLocked(r)
+	l.grantLocked(r)
+	if !l.begun && !l.start.IsZero() && (l.Slots.Granted() > 0 || l.Slots.Final()) {
+		l.begun = true
+		l.effects.Begin(l.start)
+	}
+	return nil
+}
+
+// changeLocked takes the changes that are new, each at its time.
+func (l *Lease) changeLocked(r Renewal) {
+	for i, change := range r.Changes {
+		if r.ChangesBefore+int64(i) < l.changes {
+			continue
+		}
+		l.changes++
+		wait := time.Duration(0)
+		if !l.start.IsZero() {
+			wait = time.Until(l.start.Add(change.Offset))
+		}
+		l.pending = append(l.pending, time.AfterFunc(max(wait, 0), func() { l.effects.Change(change.Concurrency) }))
+	}
+}
+
+// grantLocked takes the grants that are new. A worker that shuts down takes none.
+func (l *Lease) grantLocked(r Renewal) {
+	if l.draining {
+		return
+	}
+	known := l.Slots.Granted() - r.GrantedBefore
+	var fresh schedule.Grants
+	for _, g := range r.Grants {
+		if known >= g.Count {
+			known -= g.Count
+			continue
+		}
+		fresh = append(fresh, g.Rest(known))
+		known = 0
+	}
+	// A list that ends before what is known is an old one; what it says of its end is old too.
+	l.Slots.extend(fresh, r.LastGrant && known == 0)
+}
+
+// Drain takes no more grants: the worker shuts down, and runs out what it has.
+func (l *Lease) Drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.draining || l.over {
+		return
+	}
+	l.draining = true
+	l.Slots.extend(nil, true)
+	if !l.begun {
+		l.endLocked(ErrStopped) // nothing was granted
+	}
+}
+
+// Finish notes that the shard is over: what is renewed now changes nothing, and the counters are not read any more.
+func (l *Lease) Finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.last, l.over = l.positionLocked(), true
+	l.until.Store(-1)
+	l.timer.Stop()
+	for _, t := range l.pending {
+		t.Stop()
+	}
+}
+
+// Position is where a lease is.
+type Position struct {
+	Started bool          // the run's start is known
+	Offset  time.Duration // from the run's start
+	Granted int64
+	Claimed int64
+	Changes int64
+	State   State
+}
+
+// Position is where the lease is now.
+func (l *Lease) Position() Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.positionLocked()
+}
+
+func (l *Lease) positionLocked() Position {
+	p := l.last
+	if !l.over {
+		p = Position{Granted: l.Slots.Granted(), Claimed: l.Slots.Claimed(), Changes: l.changes, State: Active}
+	}
+	if p.Started = !l.start.IsZero(); p.Started {
+		p.Offset = time.Since(l.start)
+	}
+	switch {
+	case l.ended:
+		p.State = Ended
+	case l.draining:
+		p.State = Draining
+	}
+	return p
+}

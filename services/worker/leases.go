@@ -1,0 +1,162 @@
+package worker
+
+import (
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/worker/internal/batch"
+)
+
+const (
+	// keepFinished is how long the final message of a shard is kept for a coordinator that has not released it; at most
+	// maxFinished are.
+	keepFinished = time.Hour
+	maxFinished  = 1000
+)
+
+// serveLease opens the shard, or attaches to it, and writes its stream.
+func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse]) error {
+	e, err := w.leased(j)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		return w.sayDead(j, stream)
+	}
+	if err := e.lease.Attach(j.shard.Epoch); err != nil {
+		return rpcerr.Fenced(err.Error())
+	}
+	ctx := stream.Context()
+	attached, err := e.outlet.Serve(ctx, stream.Send)
+	switch {
+	case errors.Is(err, batch.ErrReplaced):
+		return rpcerr.Replaced(err.Error())
+	case attached || err != nil:
+		return err
+	}
+	select {
+	case <-e.over:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	e.mu.Lock()
+	final := e.final
+	e.mu.Unlock()
+	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence() - 1, Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
+	if err := stream.Send(started); err != nil {
+		return err
+	}
+	return stream.Send(final)
+}
+
+// leased is the execution that the job means: the one that it attaches to, the one that has been opened with its name already, or a new
+// one. Nil without an error is a shard whose process died.
+func (w *Worker) leased(j *job) (*execution, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if id := j.shard.LeaseID; id != "" {
+		if e := w.leases[id]; e != nil {
+			return e, nil
+		}
+		if _, ok := w.config.State.Dead(id); ok {
+			return nil, nil
+		}
+		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
+	}
+	for _, e := range w.leases {
+		if e.job.key == j.key {
+			return e, nil
+		}
+	}
+	return w.openLocked(j)
+}
+
+// openLocked opens a shard.
+func (w *Worker) openLocked(j *job) (*execution, error) {
+	if w.draining {
+		return nil, rpcerr.ShuttingDown("worker")
+	}
+	if w.calls[j.key] != nil {
+		return nil, rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", j.key.shard, j.key.run)
+	}
+	if err := w.room.Take(j.reserved); err != nil {
+		return nil, rpcerr.Full("worker", err.Error())
+	}
+	id := rand.Text()
+	m, err := w.config.State.Create(id)
+	if err != nil {
+		w.room.Leave(j.reserved)
+		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
+		return nil, rpcerr.NoState(err.Error())
+	}
+	w.forgetLocked()
+	e := newExecution(w, j, id, m)
+	w.leases[id] = e
+	w.going.Go(e.carryOut)
+	return e, nil
+}
+
+// sayDead tells of a shard whose process died what its mark says.
+func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse]) error {
+	id := j.shard.LeaseID
+	count, ok := w.config.State.Dead(id)
+	if !ok {
+		return rpcerr.NotFound("lease_id %q is not held by this worker", id)
+	}
+	started := &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id}
+	if err := stream.Send(&fanoutv1.FanOutResponse{Sequence: 1, Event: &fanoutv1.FanOutResponse_Started{Started: started}}); err != nil {
+		return err
+	}
+	return stream.Send(&fanoutv1.FanOutResponse{Sequence: 2, Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{
+		Reason:       fanoutv1.FinishReason_FINISH_REASON_PROCESS_DIED,
+		GrantedCount: count.Granted, ClaimedCount: count.Claimed,
+	}}})
+}
+
+// leaveLease gives back what a shard took that is over; its final message stays.
+func (w *Worker) leaveLease(e *execution) {
+	w.room.Leave(e.job.reserved)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idle.Broadcast()
+}
+
+// release forgets a shard that is over, and whose account is kept elsewhere.
+func (w *Worker) release(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e := w.leases[id]; e != nil && e.isOver() {
+		w.dropLocked(e)
+	}
+}
+
+// dropLocked forgets a shard that is over.
+func (w *Worker) dropLocked(e *execution) {
+	delete(w.leases, e.lease.ID)
+	if err := e.mark.Remove(); err != nil {
+		w.config.Log.Warn("removing a crash mark", "run_id", e.job.key.run, "error", err)
+	}
+	w.idle.Broadcast()
+}
+
+// forgetLocked forgets final messages that are too old or too many.
+func (w *Worker) forgetLocked() {
+	var over []*execution
+	for _, e := range w.leases {
+		if e.isOver() {
+			over = append(over, e)
+		}
+	}
+	slices.SortFunc(over, func(a, b *execution) int { return b.finished.Compare(a.finished) })
+	for i, e := range over {
+		if i >= maxFinished-1 || time.Since(e.finished) > keepFinished {
+			w.dropLocked(e)
+		}
+	}
+}
