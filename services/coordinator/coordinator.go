@@ -5,6 +5,7 @@ package coordinator
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -21,12 +22,22 @@ type Config struct {
 	// Workers says where the workers are. Required.
 	Workers Workers
 	// Dial makes a connection to a worker. Default: TCP.
-	Dial func(address string) (*grpc.ClientConn, error)
+	Dial func(address string) (Conn, error)
+	// Store keeps the runs. Its owner closes it after the coordinator. Default: one in memory.
+	Store Store
+	// Lease is how long workers go on with their shards without this coordinator. Default: 8 s.
+	Lease time.Duration
 	// Caps are what a plan is checked against before any worker is asked. Default: a worker's default caps.
 	Caps plan.Caps
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
+
+// Conn is a connection to a worker.
+type Conn = dispatch.Conn
+
+// defaultLease is a renewal of 1 s, a coordinator's restart of 4 s, its recovery of 1 s, and slack of 2 s.
+const defaultLease = 8 * time.Second
 
 // Coordinator is the CoordinatorService of one process. It is safe for concurrent use. Its owner closes it.
 type Coordinator struct {
@@ -34,14 +45,16 @@ type Coordinator struct {
 
 	config   Config
 	registry *runs.Registry
+	fenced   chan struct{} // closed when another coordinator has taken over the store
+	fence    sync.Once
 }
 
 var _ fanoutv1.CoordinatorServiceServer = (*Coordinator)(nil)
 
-// New makes a coordinator.
-func New(config Config) *Coordinator {
+// New makes a coordinator, which goes on with the runs that its store has and that have not ended. It fails when the store does.
+func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Dial == nil {
-		config.Dial = func(address string) (*grpc.ClientConn, error) { return grpcdial.New(address) }
+		config.Dial = func(address string) (Conn, error) { return grpcdial.New(address) }
 	}
 	if config.Caps == (plan.Caps{}) {
 		config.Caps = plan.DefaultCaps()
@@ -49,20 +62,37 @@ func New(config Config) *Coordinator {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Coordinator{config: config, registry: runs.NewRegistry(runs.Config{
-		Workers: config.Workers.Resolve, Dial: dispatch.Dial(config.Dial), Log: config.Log,
-	})}
+	if config.Lease == 0 {
+		config.Lease = defaultLease
+	}
+	if config.Store.session == nil {
+		config.Store = MemoryStore(0)
+	}
+	c := &Coordinator{config: config, fenced: make(chan struct{})}
+	var err error
+	c.registry, err = runs.NewRegistry(ctx, runs.Config{
+		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, Fenced: c.giveWay, Log: config.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
+
+// giveWay notes that another coordinator has taken over the store.
+func (c *Coordinator) giveWay() { c.fence.Do(func() { close(c.fenced) }) }
 
 // Register registers the coordinator with a gRPC server.
 func (c *Coordinator) Register(s grpc.ServiceRegistrar) {
 	fanoutv1.RegisterCoordinatorServiceServer(s, c)
 }
 
-// closeBound is how long runs that go on have to end when the coordinator closes: a cancelled run takes 3 s at most.
+// closeBound is how long runs that go on have to end when the coordinator closes: a cancelled run takes 2 s if its workers answer.
 const closeBound = 5 * time.Second
 
-// Close cancels the runs that go on and waits until they have ended, 5 s at most.
+// Close leaves the runs that go on to their workers' leases if the store outlives this process, and cancels them otherwise; it waits
+// until they have ended, 5 s at most.
 func (c *Coordinator) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
 	defer cancel()

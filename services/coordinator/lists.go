@@ -24,12 +24,15 @@ const (
 )
 
 // ListRuns returns the runs, newest first.
-func (c *Coordinator) ListRuns(_ context.Context, request *fanoutv1.ListRunsRequest) (*fanoutv1.ListRunsResponse, error) {
+func (c *Coordinator) ListRuns(ctx context.Context, request *fanoutv1.ListRunsRequest) (*fanoutv1.ListRunsResponse, error) {
 	size, from, err := page(request.GetPageSize(), request.GetPageToken(), "runs")
 	if err != nil {
 		return nil, err
 	}
-	found, more := c.registry.Page(from, size)
+	found, more, err := c.registry.Page(ctx, from, size)
+	if err != nil {
+		return nil, c.storeError("listing runs", err)
+	}
 	response := &fanoutv1.ListRunsResponse{}
 	next := int64(0)
 	bytes := 0
@@ -51,8 +54,8 @@ func (c *Coordinator) ListRuns(_ context.Context, request *fanoutv1.ListRunsRequ
 }
 
 // ListRunIntervals returns the run's figures by the second, oldest first.
-func (c *Coordinator) ListRunIntervals(_ context.Context, request *fanoutv1.ListRunIntervalsRequest) (*fanoutv1.ListRunIntervalsResponse, error) {
-	found, err := c.find(request.GetRunId())
+func (c *Coordinator) ListRunIntervals(ctx context.Context, request *fanoutv1.ListRunIntervalsRequest) (*fanoutv1.ListRunIntervalsResponse, error) {
+	found, err := c.find(ctx, request.GetRunId())
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +63,22 @@ func (c *Coordinator) ListRunIntervals(_ context.Context, request *fanoutv1.List
 	if err != nil {
 		return nil, err
 	}
-	intervals, more := found.Intervals(from, size)
+	intervals, more, err := found.Intervals(ctx, from, size)
+	if err != nil {
+		return nil, c.storeError("reading a run's intervals", err)
+	}
 	response := &fanoutv1.ListRunIntervalsResponse{}
+	bytes := 0
 	for _, interval := range intervals {
-		response.Intervals = append(response.Intervals, wire.IntervalProto(interval))
+		one := wire.IntervalProto(interval)
+		if bytes += proto.Size(one); bytes > pageBytes && len(response.Intervals) > 0 {
+			more = true
+			break
+		}
+		response.Intervals = append(response.Intervals, one)
 	}
 	if more {
-		response.NextPageToken = token("intervals", from+int64(size))
+		response.NextPageToken = token("intervals", from+int64(len(response.Intervals)))
 	}
 	return response, nil
 }
@@ -88,7 +100,7 @@ func (c *Coordinator) ListWorkers(ctx context.Context, _ *fanoutv1.ListWorkersRe
 
 func (c *Coordinator) ask(ctx context.Context, address string) *fanoutv1.WorkerInfo {
 	info := &fanoutv1.WorkerInfo{Address: address}
-	worker, err := dispatch.Reach(ctx, dispatch.Dial(c.config.Dial), address)
+	worker, err := dispatch.Reach(ctx, c.config.Dial, address)
 	if err != nil {
 		info.Failure = &fanoutv1.WorkerFailure{
 			Class: fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_UNREACHABLE, Message: err.Error(),

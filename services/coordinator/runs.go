@@ -12,6 +12,7 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
@@ -20,7 +21,7 @@ import (
 const watchInterval = 500 * time.Millisecond
 
 // CreateRun accepts a run and starts it.
-func (c *Coordinator) CreateRun(_ context.Context, request *fanoutv1.CreateRunRequest) (*fanoutv1.CreateRunResponse, error) {
+func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRunRequest) (*fanoutv1.CreateRunResponse, error) {
 	about, violations := wire.ParseNewRun(request, c.config.Caps)
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
@@ -30,7 +31,7 @@ func (c *Coordinator) CreateRun(_ context.Context, request *fanoutv1.CreateRunRe
 		c.config.Log.Error("hashing a request", "error", err)
 		return nil, rpcerr.Internal()
 	}
-	created, err := c.registry.Create(about, hash)
+	created, err := c.registry.Create(ctx, about, hash)
 	var used *runs.UsedError
 	switch {
 	case errors.Is(err, runs.ErrFull):
@@ -40,8 +41,7 @@ func (c *Coordinator) CreateRun(_ context.Context, request *fanoutv1.CreateRunRe
 	case errors.As(err, &used):
 		return nil, rpcerr.AlreadyExists("%v", used)
 	case err != nil:
-		c.config.Log.Error("creating a run", "error", err)
-		return nil, rpcerr.Internal()
+		return nil, c.storeError("creating a run", err)
 	}
 	return &fanoutv1.CreateRunResponse{Run: wire.RunProto(created.Current(false), false)}, nil
 }
@@ -58,7 +58,7 @@ func hashOf(request *fanoutv1.CreateRunRequest) (string, error) {
 // WatchRun streams the run until its end. Each watcher has a goroutine of its own and takes a snapshot when it is ready for
 // one, so a slow watcher gets fewer and slows nothing.
 func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.ServerStreamingServer[fanoutv1.WatchRunResponse]) error {
-	watched, err := c.find(request.GetRunId())
+	watched, err := c.find(stream.Context(), request.GetRunId())
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,9 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 		if !current.Ended.IsZero() {
 			return nil
 		}
+		if watched.Left() {
+			return rpcerr.ShuttingDown("coordinator")
+		}
 		select {
 		case <-tick.C:
 		case <-changed:
@@ -84,8 +87,8 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 }
 
 // GetRun returns the run as it is now.
-func (c *Coordinator) GetRun(_ context.Context, request *fanoutv1.GetRunRequest) (*fanoutv1.GetRunResponse, error) {
-	found, err := c.find(request.GetRunId())
+func (c *Coordinator) GetRun(ctx context.Context, request *fanoutv1.GetRunRequest) (*fanoutv1.GetRunResponse, error) {
+	found, err := c.find(ctx, request.GetRunId())
 	if err != nil {
 		return nil, err
 	}
@@ -94,19 +97,73 @@ func (c *Coordinator) GetRun(_ context.Context, request *fanoutv1.GetRunRequest)
 }
 
 // CancelRun ends a run cleanly.
-func (c *Coordinator) CancelRun(_ context.Context, request *fanoutv1.CancelRunRequest) (*fanoutv1.CancelRunResponse, error) {
-	found, err := c.find(request.GetRunId())
+func (c *Coordinator) CancelRun(ctx context.Context, request *fanoutv1.CancelRunRequest) (*fanoutv1.CancelRunResponse, error) {
+	found, err := c.find(ctx, request.GetRunId())
 	if err != nil {
 		return nil, err
 	}
-	found.Cancel()
+	kept, cancel := context.WithTimeout(ctx, cancelBound)
+	defer cancel()
+	found.Cancel(kept)
 	return &fanoutv1.CancelRunResponse{Run: wire.RunProto(found.Current(false), false)}, nil
 }
 
-func (c *Coordinator) find(id string) (*runs.Run, error) {
-	found := c.registry.Find(id)
-	if found == nil {
-		return nil, rpcerr.NotFound("run_id %q is no run of this coordinator; ListRuns has those that are kept", id)
+// cancelBound is how long CancelRun waits until it is stored.
+const cancelBound = time.Second
+
+// DeleteRun forgets a run that has ended.
+func (c *Coordinator) DeleteRun(ctx context.Context, request *fanoutv1.DeleteRunRequest) (*fanoutv1.DeleteRunResponse, error) {
+	id := request.GetRunId()
+	switch err := c.registry.Delete(ctx, id); {
+	case errors.Is(err, store.ErrNoRun):
+		return nil, notFound(id)
+	case errors.Is(err, runs.ErrNotEnded):
+		return nil, rpcerr.NotEnded("run_id %q has not ended; cancel it first", id)
+	case err != nil:
+		return nil, c.storeError("deleting a run", err)
+	}
+	return &fanoutv1.DeleteRunResponse{}, nil
+}
+
+// VerifyRun checks what is stored of a run that has ended.
+func (c *Coordinator) VerifyRun(ctx context.Context, request *fanoutv1.VerifyRunRequest) (*fanoutv1.VerifyRunResponse, error) {
+	id := request.GetRunId()
+	checks, err := c.registry.Verify(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNoRun):
+		return nil, notFound(id)
+	case errors.Is(err, runs.ErrNotEnded):
+		return nil, rpcerr.NotEnded("run_id %q has not ended; wait for its end", id)
+	case err != nil:
+		return nil, c.storeError("verifying a run", err)
+	}
+	response := &fanoutv1.VerifyRunResponse{}
+	for _, check := range checks {
+		response.Checks = append(response.Checks, &fanoutv1.RunCheck{Name: check.Name, Ok: check.OK, Detail: check.Detail})
+	}
+	return response, nil
+}
+
+func (c *Coordinator) find(ctx context.Context, id string) (*runs.Run, error) {
+	found, err := c.registry.Find(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNoRun):
+		return nil, notFound(id)
+	case err != nil:
+		return nil, c.storeError("reading a run", err)
 	}
 	return found, nil
+}
+
+func notFound(id string) error {
+	return rpcerr.NotFound("run_id %q is no run of this coordinator; ListRuns has those that are kept", id)
+}
+
+// storeError is what a caller hears of a store that failed.
+func (c *Coordinator) storeError(doing string, err error) error {
+	if errors.Is(err, store.ErrReadOnly) {
+		return rpcerr.Store("the store is only being read; ask the coordinator that has it")
+	}
+	c.config.Log.Error(doing, "error", err)
+	return rpcerr.Store("the coordinator's store failed; its log has the details")
 }

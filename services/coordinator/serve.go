@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
@@ -11,10 +12,26 @@ import (
 // watchersBound is how long watchers have to take the last snapshot when the coordinator ends.
 const watchersBound = 2 * time.Second
 
-// Serve serves a coordinator on the listener until ctx ends; then it takes nothing new, cancels its runs, tells their
-// watchers, and returns within 7 s.
+// ErrFenced says that another coordinator has taken over the store.
+var ErrFenced = errors.New("another coordinator has taken over the store; this one has ended, and its runs go on there")
+
+// Serve serves a coordinator on the listener until ctx ends; then it takes nothing new, leaves its runs to their leases or cancels
+// them, as Close does, tells their watchers, and returns within 7 s. It fails when the store does, and with ErrFenced.
 func Serve(ctx context.Context, l net.Listener, config Config) error {
-	c := New(config)
+	c, err := New(ctx, config)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.fenced:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	server := grpcserve.New(c.config.Log)
 	c.Register(server)
 	closed := make(chan struct{})
@@ -26,11 +43,16 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 		defer cancel()
 		server.Shutdown(bounded)
 	})()
-	err := server.Serve(l)
+	err = server.Serve(l)
 	if ctx.Err() != nil {
 		<-closed
 	} else {
 		c.Close()
 	}
-	return err
+	select {
+	case <-c.fenced:
+		return ErrFenced
+	default:
+		return err
+	}
 }

@@ -26,6 +26,8 @@ type Services struct {
 type Config struct {
 	Version string       // sent as User-Agent
 	Log     *slog.Logger // default: discard
+	// Store keeps the coordinator's runs; its owner closes it after the services. Default: one in memory.
+	Store coordinator.Store
 }
 
 // StartWorker starts a worker and returns a connection to it.
@@ -41,19 +43,25 @@ func (s *Services) Start(config Config) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.StartCoordinator(config, workers, func(address string) (*grpc.ClientConn, error) {
+	return s.StartCoordinator(config, workers, func(address string) (coordinator.Conn, error) {
 		return grpcdial.New(address, dial)
 	})
 }
 
 // StartCoordinator starts a coordinator with these workers and returns a connection to it. dial makes the connections to the
 // workers; nil is TCP.
-func (s *Services) StartCoordinator(config Config, workers coordinator.Workers, dial func(string) (*grpc.ClientConn, error)) (*grpc.ClientConn, error) {
+func (s *Services) StartCoordinator(config Config, workers coordinator.Workers, dial func(string) (coordinator.Conn, error)) (*grpc.ClientConn, error) {
 	listener := bufconn.Listen(window)
 	s.serve(func(ctx context.Context) {
-		_ = coordinator.Serve(ctx, listener, coordinator.Config{Workers: workers, Dial: dial, Log: config.Log})
+		_ = coordinator.Serve(ctx, listener, coordinator.Config{Workers: workers, Dial: dial, Store: config.Store, Log: config.Log})
 	})
 	return s.connect(grpcdial.Over(listener.DialContext))
+}
+
+// StartReader starts a coordinator without workers that reads the store, and returns a connection to it.
+func (s *Services) StartReader(config Config, from coordinator.Store) (*grpc.ClientConn, error) {
+	config.Store = from
+	return s.StartCoordinator(config, coordinator.Workers{}, nil)
 }
 
 func (s *Services) serveWorker(config Config) grpc.DialOption {

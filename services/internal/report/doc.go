@@ -25,8 +25,10 @@
 //	verdictReason           one sentence; "" for a run that passed or goes on
 //	limitedBy               UNSPECIFIED (not ended, nothing sent, or cut short) | TARGET | GENERATOR | SCHEDULE
 //	limitedReason           one sentence; "" with SCHEDULE
+//	onWorkerLoss            REASSIGN | CONTINUE | FAIL; UNSPECIFIED: not said
 //	createTime              time
 //	startTime               time; absent: nothing was sent
+//	startSpreadDuration     seconds between the first and the last worker's startOffset; absent: fewer than two are known
 //	endTime                 time; absent: it goes on
 //	counts                  {planned, pending, inFlight, responses, errors, notSent, unknown}; the first is the sum of the others
 //	responsesByStatus       {"200": 10}
@@ -40,11 +42,16 @@
 //	firstByteTime           latency: sent to first byte, of responses
 //	foldedCount             outcomes that are in the counts and in no batch
 //	recordsCount            outcomes that are in the counts and in a batch
+//	lostCount               of those, the ones whose batch did not arrive because a stream broke
 //	streamStalledDuration   seconds in which senders waited for the stream
 //	groups                  {"name": {the keys from counts to streamStalledDuration}}
-//	workers                 [{address, instanceId, the keys from counts to streamStalledDuration, failure: {class, message},
-//	                        effort: {cpuShare, senderCount, heldBackCount, cappedCount}}]; failure is absent when the worker
-//	                        finished, or still runs, and effort until it has
+//	workers                 [{address, instanceId, startOffset (seconds), the keys from counts to streamStalledDuration,
+//	                        failure: {class, message}, effort: {cpuShare, senderCount, heldBackCount, cappedCount,
+//	                        grantWaitDuration, startLatenessDuration}}]; startOffset is absent when it is not known, failure
+//	                        when the worker finished, or still runs, and effort until it has
+//
+// Runs in a list (ListJSON) are {"runs": […]}, each the report's keys from schemaVersion to counts. Checks of a run (ChecksJSON)
+// are {runId, ok, checks: [{name, ok, detail}]}, of which the first ok is whether all hold.
 //
 // A latency:
 //

@@ -129,7 +129,8 @@ func lossy() *run.Run {
 		failed(outcome.ConnReset, "read tcp 10.0.0.9:443: connection reset by peer"),
 		failed(outcome.ConnReset, "read tcp 10.0.0.8:443: connection reset by peer"),
 		failed(outcome.DialRefused, "dial tcp 10.0.0.9:443: connect: connection refused"),
-		notSent(outcome.NotSentRunEnded), notSent(outcome.NotSentRunEnded), notSent(outcome.NotSentLeaseLost),
+		notSent(outcome.NotSentRunEnded), notSent(outcome.NotSentRunEnded), notSent(outcome.NotSentLeaseLost), notSent(outcome.NotSentWorkerLost),
+		failed(outcome.LeaseLost, "the worker's lease ended"),
 	}
 	var all tally.Tally
 	for _, o := range quick {
@@ -141,7 +142,8 @@ func lossy() *run.Run {
 	all.Counts.Unknown = 12
 	all.Counts.Planned = all.Counts.Settled() + all.Counts.Unknown
 	all.SentBytes = 12_345
-	all.Folded, all.Stalled = 1, 340*time.Millisecond
+	all.Folded, all.Lost, all.Stalled = 1, 2, 340*time.Millisecond
+	early, late, spread := -1500*time.Microsecond, 2*time.Millisecond, 3500*time.Microsecond
 	lost := &tally.Snapshot{Counts: tally.Counts{Planned: 12, Unknown: 12}}
 	return &run.Run{
 		ID: "r-01jpk4m3", Name: "nightly", Labels: map[string]string{"team": "checkout", "env": "staging"},
@@ -153,9 +155,14 @@ func lossy() *run.Run {
 		Started: start.Add(time.Second),
 		Ended:   start.Add(92 * time.Second),
 		Tally:   all.Snapshot(true),
+
+		OnWorkerLoss: run.Continue, StartSpread: &spread,
 		Workers: []run.WorkerResult{
-			{Address: "10.0.0.11:7070", InstanceID: "w-1", Tally: snapshot(quick...)},
-			{Address: "10.0.0.12:7070", InstanceID: "w-2", Tally: snapshot(append(slow, bad...)...)},
+			{Address: "10.0.0.11:7070", InstanceID: "w-1", Tally: snapshot(quick...), StartOffset: &early},
+			{
+				Address: "10.0.0.12:7070", InstanceID: "w-2", Tally: snapshot(append(slow, bad...)...), StartOffset: &late,
+				Effort: &run.Effort{CPUShare: 0.5, Senders: 8, GrantWait: 250 * time.Millisecond},
+			},
 			{
 				Address: "10.0.0.13:7070", InstanceID: "w-3", Tally: lost,
 				Failure: &run.Failure{Class: run.Lost, Message: "rpc error: code = Unavailable desc = error reading from server: EOF"},

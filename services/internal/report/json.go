@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/run"
@@ -24,26 +22,10 @@ func JSON(w io.Writer, r *run.Run) error {
 		s = new(tally.Snapshot)
 	}
 	document := runDocument{
-		SchemaVersion: schemaVersion,
-		ID:            r.ID,
-		Name:          r.Name,
-		Labels:        r.Labels,
-		Plan:          planOf(r.Plan),
-		State:         r.State.String(),
-		Verdict:       r.Verdict.String(),
-		VerdictReason: r.Reason,
-		LimitedBy:     r.LimitedBy.String(),
-		LimitedReason: r.LimitedReason,
-		CreateTime:    r.Created.UTC(),
-		StartTime:     r.Started.UTC(),
-		EndTime:       r.Ended.UTC(),
-		Counts:        counts(s.Counts),
-		figures:       figuresOf(s),
-		Groups:        groupsOf(s),
-		Workers:       make([]workerDocument, len(r.Workers)),
-	}
-	if document.Labels == nil {
-		document.Labels = map[string]string{}
+		headDocument: headOf(r),
+		figures:      figuresOf(s),
+		Groups:       groupsOf(s),
+		Workers:      make([]workerDocument, len(r.Workers)),
 	}
 	for i, worker := range r.Workers {
 		document.Workers[i] = workerOf(worker)
@@ -78,6 +60,14 @@ func write(w io.Writer, document any, indent string) error {
 // embeds them.
 type (
 	runDocument struct {
+		headDocument
+		figures
+		Groups  map[string]tallyDocument `json:"groups"`
+		Workers []workerDocument         `json:"workers"`
+	}
+
+	// headDocument is a run without what became of its slots one by one; lists of runs have it alone.
+	headDocument struct {
 		SchemaVersion int               `json:"schemaVersion"`
 		ID            string            `json:"id"`
 		Name          string            `json:"name"`
@@ -88,110 +78,63 @@ type (
 		VerdictReason string            `json:"verdictReason"`
 		LimitedBy     string            `json:"limitedBy"`
 		LimitedReason string            `json:"limitedReason"`
+		OnWorkerLoss  string            `json:"onWorkerLoss"`
 		CreateTime    time.Time         `json:"createTime,omitzero"`
 		StartTime     time.Time         `json:"startTime,omitzero"`
+		StartSpread   *seconds          `json:"startSpreadDuration,omitempty"`
 		EndTime       time.Time         `json:"endTime,omitzero"`
 		Counts        counts            `json:"counts"`
-		figures
-		Groups  map[string]tallyDocument `json:"groups"`
-		Workers []workerDocument         `json:"workers"`
 	}
 
 	workerDocument struct {
-		Address    string `json:"address"`
-		InstanceID string `json:"instanceId"`
+		Address     string   `json:"address"`
+		InstanceID  string   `json:"instanceId"`
+		StartOffset *seconds `json:"startOffset,omitempty"`
 		tallyDocument
 		Failure *failureDocument `json:"failure,omitempty"`
 		Effort  *effortDocument  `json:"effort,omitempty"`
 	}
 
 	effortDocument struct {
-		CPUShare      float64 `json:"cpuShare"`
-		SenderCount   int64   `json:"senderCount"`
-		HeldBackCount int64   `json:"heldBackCount"`
-		CappedCount   int64   `json:"cappedCount"`
+		CPUShare              float64 `json:"cpuShare"`
+		SenderCount           int64   `json:"senderCount"`
+		HeldBackCount         int64   `json:"heldBackCount"`
+		CappedCount           int64   `json:"cappedCount"`
+		GrantWaitDuration     seconds `json:"grantWaitDuration"`
+		StartLatenessDuration seconds `json:"startLatenessDuration"`
 	}
 
 	failureDocument struct {
 		Class   string `json:"class"`
 		Message string `json:"message"`
 	}
-
-	// tallyDocument is a tally without groups.
-	tallyDocument struct {
-		Counts counts `json:"counts"`
-		figures
-	}
-
-	counts struct {
-		Planned   int64 `json:"planned"`
-		Pending   int64 `json:"pending"`
-		InFlight  int64 `json:"inFlight"`
-		Responses int64 `json:"responses"`
-		Errors    int64 `json:"errors"`
-		NotSent   int64 `json:"notSent"`
-		Unknown   int64 `json:"unknown"`
-	}
-
-	// figures are a tally without counts and groups.
-	figures struct {
-		ResponsesByStatus     map[int32]int64   `json:"responsesByStatus"`
-		Errors                []errorDocument   `json:"errors"`
-		NotSent               []notSentDocument `json:"notSent"`
-		SentBytes             int64             `json:"sentBytes"`
-		ReceivedBytes         int64             `json:"receivedBytes"`
-		ServiceTime           latencyDocument   `json:"serviceTime"`
-		ResponseTime          latencyDocument   `json:"responseTime"`
-		Lateness              latencyDocument   `json:"lateness"`
-		FirstByteTime         latencyDocument   `json:"firstByteTime"`
-		FoldedCount           int64             `json:"foldedCount"`
-		RecordsCount          int64             `json:"recordsCount"`
-		StreamStalledDuration seconds           `json:"streamStalledDuration"`
-	}
-
-	errorDocument struct {
-		Class    string   `json:"class"`
-		Count    int64    `json:"count"`
-		Examples []string `json:"examples"`
-	}
-
-	notSentDocument struct {
-		Reason string `json:"reason"`
-		Count  int64  `json:"count"`
-	}
-
-	latencyDocument struct {
-		Count        int64   `json:"count"`
-		Sum          seconds `json:"sum"`
-		Min          seconds `json:"min"`
-		Mean         seconds `json:"mean"`
-		P50          seconds `json:"p50"`
-		P75          seconds `json:"p75"`
-		P90          seconds `json:"p90"`
-		P95          seconds `json:"p95"`
-		P99          seconds `json:"p99"`
-		P999         seconds `json:"p999"`
-		Max          seconds `json:"max"`
-		ClampedCount int64   `json:"clampedCount"`
-		Buckets      []byte  `json:"buckets,omitempty"`
-	}
 )
 
-// seconds is a duration as a JSON number of seconds. It is written digit by digit rather than as a float, so that it is
-// exact to the nanosecond however long, and never has an exponent.
-type seconds time.Duration
-
-// MarshalJSON is the number.
-func (s seconds) MarshalJSON() ([]byte, error) {
-	sign, whole, nanos := "", int64(s)/int64(time.Second), int64(s)%int64(time.Second)
-	if s < 0 {
-		sign, whole, nanos = "-", -whole, -nanos
+func headOf(r *run.Run) headDocument {
+	h := headDocument{
+		SchemaVersion: schemaVersion,
+		ID:            r.ID,
+		Name:          r.Name,
+		Labels:        r.Labels,
+		Plan:          planOf(r.Plan),
+		State:         r.State.String(),
+		Verdict:       r.Verdict.String(),
+		VerdictReason: r.Reason,
+		LimitedBy:     r.LimitedBy.String(),
+		LimitedReason: r.LimitedReason,
+		OnWorkerLoss:  r.OnWorkerLoss.String(),
+		CreateTime:    r.Created.UTC(),
+		StartTime:     r.Started.UTC(),
+		StartSpread:   secondsOf(r.StartSpread),
+		EndTime:       r.Ended.UTC(),
 	}
-	text := sign + strconv.FormatInt(whole, 10)
-	if nanos != 0 {
-		text += strings.TrimRight(fmt.Sprintf(".%09d", nanos), "0")
+	if h.Labels == nil {
+		h.Labels = map[string]string{}
 	}
-	return []byte(text), nil
+	if r.Tally != nil {
+		h.Counts = counts(r.Tally.Counts)
+	}
+	return h
 }
 
 func workerOf(w run.WorkerResult) workerDocument {
@@ -199,57 +142,16 @@ func workerOf(w run.WorkerResult) workerDocument {
 	if s == nil {
 		s = new(tally.Snapshot)
 	}
-	d := workerDocument{Address: w.Address, InstanceID: w.InstanceID, tallyDocument: tallyOf(s)}
+	d := workerDocument{Address: w.Address, InstanceID: w.InstanceID, StartOffset: secondsOf(w.StartOffset), tallyDocument: tallyOf(s)}
 	if w.Failure != nil {
 		d.Failure = &failureDocument{w.Failure.Class.String(), w.Failure.Message}
 	}
 	if w.Effort != nil {
-		d.Effort = &effortDocument{w.Effort.CPUShare, w.Effort.Senders, w.Effort.HeldBack, w.Effort.Capped}
+		d.Effort = effortOf(w.Effort)
 	}
 	return d
 }
 
-func tallyOf(s *tally.Snapshot) tallyDocument { return tallyDocument{counts(s.Counts), figuresOf(s)} }
-
-func groupsOf(s *tally.Snapshot) map[string]tallyDocument {
-	groups := make(map[string]tallyDocument, len(s.Groups))
-	for name, g := range s.Groups {
-		groups[name] = tallyOf(g)
-	}
-	return groups
-}
-
-func figuresOf(s *tally.Snapshot) figures {
-	f := figures{
-		ResponsesByStatus:     s.ByStatus,
-		Errors:                make([]errorDocument, len(s.Errors)),
-		NotSent:               make([]notSentDocument, len(s.NotSent)),
-		SentBytes:             s.SentBytes,
-		ReceivedBytes:         s.ReceivedBytes,
-		ServiceTime:           latencyOf(&s.Service),
-		ResponseTime:          latencyOf(&s.Response),
-		Lateness:              latencyOf(&s.Lateness),
-		FirstByteTime:         latencyOf(&s.FirstByte),
-		FoldedCount:           s.Folded,
-		RecordsCount:          s.Records,
-		StreamStalledDuration: seconds(s.Stalled),
-	}
-	if f.ResponsesByStatus == nil {
-		f.ResponsesByStatus = map[int32]int64{}
-	}
-	for i, e := range s.Errors {
-		f.Errors[i] = errorDocument{e.Class.String(), e.Count, append([]string{}, e.Examples...)}
-	}
-	for i, n := range s.NotSent {
-		f.NotSent[i] = notSentDocument{n.Reason.String(), n.Count}
-	}
-	return f
-}
-
-func latencyOf(l *tally.Latency) latencyDocument {
-	return latencyDocument{
-		Count: l.Count, Sum: seconds(l.Sum), Min: seconds(l.Min), Mean: seconds(l.Mean()),
-		P50: seconds(l.P50), P75: seconds(l.P75), P90: seconds(l.P90), P95: seconds(l.P95), P99: seconds(l.P99), P999: seconds(l.P999),
-		Max: seconds(l.Max), ClampedCount: l.Clamped, Buckets: l.Buckets,
-	}
+func effortOf(e *run.Effort) *effortDocument {
+	return &effortDocument{e.CPUShare, e.Senders, e.HeldBack, e.Capped, seconds(e.GrantWait), seconds(e.StartLateness)}
 }

@@ -144,7 +144,7 @@ func TestJSONTypes(t *testing.T) {
 			case v == nil:
 				t.Errorf("%v is null", path)
 			case !isString || key == "buckets":
-			case strings.HasPrefix(s, "STATE_") || strings.HasPrefix(s, "VERDICT_") || strings.HasPrefix(s, "ERROR_CLASS_"):
+			case strings.HasPrefix(s, "STATE_") || strings.HasPrefix(s, "VERDICT_") || strings.HasPrefix(s, "ERROR_CLASS_") || strings.HasPrefix(s, "ON_WORKER"):
 				t.Errorf("%v is %q", path, s)
 			default:
 				if _, err := strconv.ParseFloat(s, 64); err == nil {
@@ -178,7 +178,9 @@ func walk(v any, visit func(path []string, v any), path ...string) {
 func TestJSONOrder(t *testing.T) {
 	t.Parallel()
 	figures := "responsesByStatus errors notSent sentBytes receivedBytes serviceTime responseTime lateness firstByteTime " +
-		"foldedCount recordsCount streamStalledDuration "
+		"foldedCount recordsCount lostCount streamStalledDuration "
+	head := "schemaVersion id name labels plan state verdict verdictReason limitedBy limitedReason onWorkerLoss " +
+		"createTime startTime startSpreadDuration endTime counts "
 	r := lossy()
 	var full, call bytes.Buffer
 	if err := JSON(&full, r); err != nil {
@@ -192,8 +194,10 @@ func TestJSONOrder(t *testing.T) {
 		in   []byte
 		want string
 	}{
-		{"run", full.Bytes(), "schemaVersion id name labels plan state verdict verdictReason limitedBy limitedReason createTime startTime endTime counts " + figures + "groups workers"},
+		{"run", full.Bytes(), head + figures + "groups workers"},
 		{"worker", raw(t, full.Bytes(), "workers", 2), "address instanceId counts " + figures + "failure"},
+		{"worker that finished", raw(t, full.Bytes(), "workers", 1), "address instanceId startOffset counts " + figures + "effort"},
+		{"effort", raw(t, full.Bytes(), "workers", 1, "effort"), "cpuShare senderCount heldBackCount cappedCount grantWaitDuration startLatenessDuration"},
 		{"group", raw(t, full.Bytes(), "groups", "browse"), "counts " + strings.TrimSpace(figures)},
 		{"counts", raw(t, full.Bytes(), "counts"), "planned pending inFlight responses errors notSent unknown"},
 		{"latency", raw(t, full.Bytes(), "serviceTime"), "count sum min mean p50 p75 p90 p95 p99 p999 max clampedCount buckets"},
@@ -273,7 +277,14 @@ func TestJSONRun(t *testing.T) {
 		{[]any{"errors", 0, "examples", 0}, "read tcp 10.0.0.8:443: connection reset by peer"},
 		{[]any{"notSent", 0}, map[string]any{"reason": "RUN_ENDED", "count": json.Number("2")}},
 		{[]any{"foldedCount"}, json.Number("1")},
+		{[]any{"lostCount"}, json.Number("2")},
 		{[]any{"streamStalledDuration"}, json.Number("0.34")},
+		{[]any{"onWorkerLoss"}, "CONTINUE"},
+		{[]any{"startSpreadDuration"}, json.Number("0.0035")},
+		{[]any{"workers", 0, "startOffset"}, json.Number("-0.0015")},
+		{[]any{"workers", 1, "startOffset"}, json.Number("0.002")},
+		{[]any{"workers", 1, "effort", "grantWaitDuration"}, json.Number("0.25")},
+		{[]any{"workers", 1, "effort", "startLatenessDuration"}, json.Number("0")},
 		{[]any{"workers", 2, "address"}, "10.0.0.13:7070"},
 		{[]any{"workers", 2, "instanceId"}, "w-3"},
 		{[]any{"workers", 2, "failure", "class"}, "LOST"},
@@ -294,14 +305,19 @@ func TestJSONEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := read(t, b.Bytes())
-	for _, key := range []string{"plan", "createTime", "startTime", "endTime"} {
+	for _, key := range []string{"plan", "createTime", "startTime", "endTime", "startSpreadDuration"} {
 		if v, there := d[key]; there {
 			t.Errorf("%s is %v, want it absent", key, v)
 		}
 	}
+	for _, key := range []string{"startOffset", "failure", "effort"} {
+		if v := at(t, d, "workers", 0, key); v != nil {
+			t.Errorf("%s of a worker is %v, want it absent", key, v)
+		}
+	}
 	for key, want := range map[string]any{
 		"labels": map[string]any{}, "responsesByStatus": map[string]any{}, "groups": map[string]any{}, "errors": []any{}, "notSent": []any{},
-		"verdict": "UNSPECIFIED", "verdictReason": "", "name": "",
+		"verdict": "UNSPECIFIED", "verdictReason": "", "name": "", "onWorkerLoss": "UNSPECIFIED", "lostCount": json.Number("0"),
 	} {
 		if got, there := d[key]; !there || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %#v, want %#v", key, got, want)

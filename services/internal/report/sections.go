@@ -139,7 +139,11 @@ func (p *page) workers() []string {
 			t.below(strings.TrimSuffix(f.Class.String()+": "+clean(f.Message), ": "))
 		}
 	}
-	return t.lines(p.width, p.palette)
+	lines := t.lines(p.width, p.palette)
+	if spread := p.run.StartSpread; spread != nil {
+		lines = append(lines, p.note("They started within "+latency(*spread)+" of one another.")...)
+	}
+	return lines
 }
 
 // slowest is the index of the worker with the greatest 99th percentile of service time; -1 when there are not two to
@@ -186,6 +190,10 @@ func (p *page) notes() []string {
 	asked := p.run.Plan != nil && p.run.Plan.Outcomes.Detail == plan.DetailTallyOnly
 	if n := p.tally.Folded; n > 0 && !asked {
 		lines = append(lines, p.note(Count(n, "outcome")+plural(n, " was", " were")+" folded: counted, but not listed one by one.")...)
+	}
+	if n := p.tally.Lost; n > 0 {
+		lines = append(lines, p.note(Count(n, "outcome")+plural(n, " is", " are")+" counted, but "+plural(n, "its row", "their rows")+
+			" did not arrive, because a stream broke.")...)
 	}
 	if d := p.tally.Stalled; d > 0 {
 		lines = append(lines, p.note("Senders waited "+span(d)+" in all because the stream was slower than the load.")...)

@@ -96,10 +96,7 @@ func (p *page) limit() []string {
 
 // headline is what to know first: the verdict, how much came back, what is unknown, and why.
 func (p *page) headline() []string {
-	word := p.run.State.String()
-	if p.run.Verdict != run.NoVerdict {
-		word = p.run.Verdict.String()
-	}
+	word := word(p.run)
 	var said []string
 	switch reason := strings.Fields(clean(p.run.Reason)); {
 	case p.neverStarted() && len(reason) > 0:
@@ -125,6 +122,14 @@ func (p *page) headline() []string {
 		lines = append(lines, wrap(strings.Fields(clean(p.run.Reason)), p.width, 0)...)
 	}
 	return lines
+}
+
+// word is how far a run is, or what it came to.
+func word(r *run.Run) string {
+	if r.Verdict != run.NoVerdict {
+		return r.Verdict.String()
+	}
+	return r.State.String()
 }
 
 func (p *page) verdict(word string) string {

@@ -234,6 +234,33 @@ func TestSlowest(t *testing.T) {
 	}
 }
 
+// What is known of the workers' starts, and of rows that did not arrive, is said in a line each, and nothing where there is nothing.
+func TestTextOfStartsAndLostRows(t *testing.T) {
+	t.Parallel()
+	spread := 1200 * time.Microsecond
+	two := []run.WorkerResult{{Address: "a:1"}, {Address: "b:2"}}
+	for _, tt := range []struct {
+		name string
+		run  *run.Run
+		want string // "": neither line
+	}{
+		{"two workers", &run.Run{Workers: two, StartSpread: &spread}, "\nThey started within 1.20 ms of one another.\n"},
+		{"two workers of unknown start", &run.Run{Workers: two}, ""},
+		{"one worker", &run.Run{Workers: two[:1], StartSpread: &spread}, ""},
+		{"no row lost", &run.Run{Tally: &tally.Snapshot{Records: 5}}, ""},
+		{"one row lost", &run.Run{Tally: &tally.Snapshot{Lost: 1}}, "\n1 outcome is counted, but its row did not arrive, because a stream broke.\n"},
+		{"rows lost", &run.Run{Tally: &tally.Snapshot{Lost: 2_000}}, "\n2,000 outcomes are counted, but their rows did not arrive, because a stream\nbroke.\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := text(t, tt.run, TextOptions{})
+			if tt.want == "" && (strings.Contains(got, "did not arrive") || strings.Contains(got, "They started")) || !strings.Contains(got, tt.want) {
+				t.Errorf("Text() is\n%s\nwant %q in it", got, tt.want)
+			}
+		})
+	}
+}
+
 // Latency rows without values are left out, and the note on errors with the rows that it is about.
 func TestTextLatencyRows(t *testing.T) {
 	t.Parallel()

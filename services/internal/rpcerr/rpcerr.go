@@ -86,6 +86,11 @@ func NoState(message string) error {
 	return build(codes.Unavailable, "NO_STATE", message)
 }
 
+// Store is UNAVAILABLE: the store takes nothing, or gives nothing.
+func Store(message string) error {
+	return build(codes.Unavailable, "STORE", message)
+}
+
 // NotEnded is FAILED_PRECONDITION: the run still goes on.
 func NotEnded(format string, args ...any) error {
 	return build(codes.FailedPrecondition, "NOT_ENDED", fmt.Sprintf(format, args...))

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,8 @@ func FuzzFromPeers(f *testing.F) {
 		SnapshotProto(snapshotWithAll()),
 		&fanoutv1.Outcome{Error: 99, NotSent: 99, DueNanos: -1, Body: &fanoutv1.Body{Truncated: true}},
 		&fanoutv1.Shard{RunId: "r", ShardId: "s", Grants: []*fanoutv1.Grant{grantProto(0, 2, 3), grantProto(1, 1<<62, 0)}},
+		&fanoutv1.Shard{RunId: "r", ShardId: "s", Concurrency: 1, LeaseDuration: durationpb.New(minLease), LeaseId: "l", Epoch: 1},
+		&fanoutv1.Shard{RunId: "r", ShardId: "s", LeaseDuration: &durationpb.Duration{Seconds: math.MaxInt64, Nanos: -1}},
 	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var (
@@ -114,9 +117,55 @@ func FuzzFromPeers(f *testing.F) {
 			for _, slots := range []int64{1, 1e10, schedule.Unbounded} {
 				s, violations := ParseShard(&pbShard, &plan.Plan{}, slots)
 				checkReadable(t, violations)
-				if s != nil && (s.Grants.Len() < 1 || s.Grants.Slot(0) < 0) {
+				if s != nil && s.Lease == 0 && (s.Grants.Len() < 1 || s.Grants.Slot(0) < 0) {
 					t.Errorf("ParseShard of %v = %+v", &pbShard, s)
 				}
+				if s != nil && s.Lease != 0 && (s.Lease < minLease || s.Lease > maxLease || len(s.Grants) > 0) {
+					t.Errorf("ParseShard of %v = %+v", &pbShard, s)
+				}
+			}
+		}
+	})
+}
+
+// Whatever bytes are a renewal: ParseRenewal answers with violations that can be read, or with a renewal that says the same again
+// and grants no slot that the run has not; and whatever bytes are a position can be read and passed on.
+func FuzzRenewal(f *testing.F) {
+	seed(f,
+		RenewalProto(&Renewal{LeaseID: "l", Grants: schedule.Grants{{First: 0, Stride: 2, Count: 3}}, Changes: []LoadChange{{Concurrency: 1}}}),
+		&fanoutv1.RenewLeaseRequest{LeaseId: "l", Grants: []*fanoutv1.Grant{grantProto(0, 2, 3), grantProto(1, 1<<62, 0)}},
+		&fanoutv1.RenewLeaseRequest{LeaseId: "\n", Epoch: -1, Changes: []*fanoutv1.LoadChange{{Offset: &durationpb.Duration{Nanos: -1}}}},
+		PositionProto(&Position{Started: true, Offset: -1, Granted: 3, Claimed: 2, Changes: 1, State: 1}),
+	)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var pbPosition fanoutv1.RenewLeaseResponse
+		if proto.Unmarshal(b, &pbPosition) == nil {
+			first := NewPosition(&pbPosition)
+			if diff := cmp.Diff(first, NewPosition(roundTrip(t, PositionProto(first)))); diff != "" {
+				t.Errorf("NewPosition(PositionProto(p)), -want +got:\n%s", diff)
+			}
+		}
+		var pb fanoutv1.RenewLeaseRequest
+		if proto.Unmarshal(b, &pb) != nil {
+			return
+		}
+		for _, slots := range []int64{1, 1e10, schedule.Unbounded} {
+			r, violations := ParseRenewal(&pb, slots)
+			if (r == nil) == (violations == nil) {
+				t.Fatalf("ParseRenewal = %v, %q, want one of the two", r, violations)
+			}
+			checkReadable(t, violations)
+			if r == nil {
+				continue
+			}
+			for _, g := range r.Grants {
+				if g.Count < 1 || g.First < 0 || g.Stride < 1 || g.Last() < g.First || g.Last() >= min(slots, slotLimit) {
+					t.Errorf("ParseRenewal of %v has grant %+v of %d slots", &pb, g, slots)
+				}
+			}
+			again, violations := ParseRenewal(roundTrip(t, RenewalProto(r)), slots)
+			if diff := cmp.Diff(r, again); diff != "" || violations != nil {
+				t.Errorf("ParseRenewal(RenewalProto(r)) = violations %q and, -want +got:\n%s", violations, diff)
 			}
 		}
 	})

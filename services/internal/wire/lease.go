@@ -46,6 +46,12 @@ type Position struct {
 	State   int32
 }
 
+// States of a lease.
+const (
+	LeaseDraining = int32(fanoutv1.LeaseState_LEASE_STATE_DRAINING)
+	LeaseEnded    = int32(fanoutv1.LeaseState_LEASE_STATE_ENDED)
+)
+
 // ParseRenewal is the renewal that pb says, of a run of that many slots, or all that is wrong with it.
 func ParseRenewal(pb *fanoutv1.RenewLeaseRequest, slots int64) (*Renewal, []Violation) {
 	c := &checker{caps: noCaps()}
@@ -68,10 +74,9 @@ func ParseRenewal(pb *fanoutv1.RenewLeaseRequest, slots int64) (*Renewal, []Viol
 		Stop:          pb.GetStop(),
 		Release:       pb.GetRelease(),
 	}
-	for i, g := range r.Grants {
-		if g.Count == 0 {
-			c.addf("grants["+strconv.Itoa(i)+"]", "count", "0 is without end, which no lease is granted; use 1 or more")
-		}
+	if n := len(r.Grants); n > 0 && r.Grants[n-1].Count == 0 { // only the last can be
+		last := min(len(pb.GetGrants()), maxGrants) - 1
+		c.addf("grants["+strconv.Itoa(last)+"]", "count", "0 is without end, which no lease is granted; use 1 or more")
 	}
 	if found := c.violations(); found != nil {
 		return nil, found

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
@@ -19,10 +20,32 @@ func TestNewRun(t *testing.T) {
 	got, violations := ParseNewRun(&fanoutv1.CreateRunRequest{
 		RequestId: "nächtlich 1", Plan: minimalPlan(), Name: "a\nb", Labels: map[string]string{"k": ""},
 	}, plan.DefaultCaps())
-	want := run.NewRun{RequestID: "nächtlich 1", Plan: p, Name: "a\nb", Labels: map[string]string{"k": ""}}
+	want := run.NewRun{RequestID: "nächtlich 1", Plan: p, Name: "a\nb", Labels: map[string]string{"k": ""}, OnWorkerLoss: run.Reassign}
 	if diff := cmp.Diff(want, got); diff != "" || violations != nil {
 		t.Errorf("ParseNewRun = violations %q and, -want +got:\n%s", violations, diff)
 	}
+}
+
+// What a client asks for is what the coordinator reads.
+func TestNewRunRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := run.NewRun{
+			RequestID: rapid.StringMatching(`[A-Za-z0-9-]{0,128}`).Draw(t, "request_id"),
+			Plan:      drawPlan(t),
+			Name:      rapid.StringN(0, 60, 256).Draw(t, "name"),
+			Labels: rapid.MapOfN(rapid.StringMatching(`[a-z]{1,64}`), rapid.StringN(0, 60, 256), 1, 5).
+				Draw(t, "labels"),
+			OnWorkerLoss: rapid.SampledFrom(run.OnWorkerLosses()).Draw(t, "on_worker_loss"),
+		}
+		if want.Plan.Outcomes.SlowStream == 0 {
+			want.Plan.Outcomes.SlowStream = plan.SlowStreamFold // a run's default
+		}
+		got, violations := ParseNewRun(roundTrip(t, NewRunProto(&want)), plan.DefaultCaps())
+		if diff := cmp.Diff(want, got); diff != "" || violations != nil {
+			t.Fatalf("ParseNewRun(NewRunProto(about)) = violations %q and, -want +got:\n%s", violations, diff)
+		}
+	})
 }
 
 func TestNewRunViolations(t *testing.T) {
@@ -61,6 +84,7 @@ func TestNewRunViolations(t *testing.T) {
 		{"key is not UTF-8", label("\xff", "v"), `labels["\xff"]`, `"\xff"`, "UTF-8"},
 		{"value too long", label("k", long(257)), `labels["k"]`, "257 bytes", "cap of 256"},
 		{"value is not UTF-8", label("k", "\xff"), `labels["k"]`, `"\xff"`, "UTF-8"},
+		{"another way with a lost worker", func(pb *fanoutv1.CreateRunRequest) { pb.OnWorkerLoss = 4 }, "on_worker_loss", "4", "FAIL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -279,7 +279,7 @@ func drawSnapshot(t *rapid.T, label string, depth int) *tally.Snapshot {
 			Responses: n(".responses"), Errors: n(".errors"), NotSent: n(".not_sent"), Unknown: n(".unknown"),
 		},
 		ByStatus:  rapid.MapOf(rapid.Int32Range(0, 999), rapid.Int64()).Draw(t, label+".by_status"),
-		SentBytes: n(".sent"), ReceivedBytes: n(".received"), Folded: n(".folded"), Records: n(".records"),
+		SentBytes: n(".sent"), ReceivedBytes: n(".received"), Folded: n(".folded"), Records: n(".records"), Lost: n(".lost"),
 		Service: drawLatency(t, label+".service"), Response: drawLatency(t, label+".response"),
 		Lateness: drawLatency(t, label+".lateness"), FirstByte: drawLatency(t, label+".first_byte"),
 		Stalled: time.Duration(rapid.Int64Min(0).Draw(t, label+".stalled")),
@@ -304,7 +304,10 @@ func drawSnapshot(t *rapid.T, label string, depth int) *tally.Snapshot {
 		s.Groups[name] = drawSnapshot(t, label+".group", depth-1)
 	}
 	for range rapid.IntRange(0, 2).Draw(t, label+".seconds") {
-		second := tally.Second{Second: rapid.Int64Min(0).Draw(t, label+".second"), Tally: drawSnapshot(t, label+".second", depth-1)}
+		second := tally.Second{
+			Second: rapid.Int64Min(0).Draw(t, label+".second"), Tally: drawSnapshot(t, label+".second", depth-1),
+			Complete: rapid.Bool().Draw(t, label+".complete"),
+		}
 		s.Seconds = append(s.Seconds, second)
 	}
 	return s

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
 
 	"github.com/fanout-load/fanout/services/internal/histogram"
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -25,7 +27,8 @@ func snapshotWithAll() *tally.Snapshot {
 		Counts:  tally.Counts{Planned: 1, Responses: 1},
 		Service: latency,
 		Groups:  map[string]*tally.Snapshot{"g": {Response: latency}},
-		Seconds: []tally.Second{{Second: 1, Tally: &tally.Snapshot{}}},
+		Seconds: []tally.Second{{Second: 1, Tally: &tally.Snapshot{}, Complete: true}},
+		Lost:    3,
 	}
 }
 
@@ -34,21 +37,23 @@ func TestRunViews(t *testing.T) {
 	pb := minimalPlan()
 	pb.Requests[0].Body = &fanoutv1.Body{Content: &fanoutv1.Body_Text{Text: "body"}}
 	p, _ := ParsePlan(pb, plan.DefaultCaps())
+	spread, offset := 5*time.Millisecond, -2*time.Millisecond
 	r := &run.Run{
 		ID: "id", Name: "name", Labels: map[string]string{"k": "v"}, Plan: p,
-		State: run.Ended, Verdict: run.Failed, Reason: "because",
+		State: run.Ended, Verdict: run.Failed, Reason: "because", OnWorkerLoss: run.Continue, StartSpread: &spread,
 		Created: time.Unix(1, 2), Ended: time.Unix(3, 4),
 		Tally: snapshotWithAll(),
 		Workers: []run.WorkerResult{
 			{Address: "a:1", InstanceID: "i", Tally: snapshotWithAll(), Failure: &run.Failure{Class: run.Lost, Message: "gone"}},
-			{Address: "b:2"},
+			{Address: "b:2", StartOffset: &offset, Effort: &run.Effort{GrantWait: 3, StartLateness: 4}},
 		},
 	}
 
 	want := *r
 	want.Tally = snapshotWithAll()
 	want.Tally.Seconds = nil
-	want.Workers = []run.WorkerResult{r.Workers[0], {Address: "b:2", Tally: &tally.Snapshot{}}}
+	want.Workers = slices.Clone(r.Workers)
+	want.Workers[1].Tally = &tally.Snapshot{}
 	plain := snapshotWithAll()
 	plain.Groups, plain.Seconds, plain.Service.Buckets = nil, nil, nil
 	want.Workers[0].Tally = plain
@@ -86,9 +91,15 @@ func TestHostileRuns(t *testing.T) {
 		Plan:       &fanoutv1.Plan{},
 		CreateTime: &timestamppb.Timestamp{Seconds: math.MaxInt64},
 		StartTime:  &timestamppb.Timestamp{Nanos: -1},
-		Workers:    []*fanoutv1.WorkerResult{nil},
+		Workers: []*fanoutv1.WorkerResult{nil, {
+			StartOffset: &durationpb.Duration{Seconds: 1, Nanos: -1},
+			Effort:      &fanoutv1.Effort{CpuShare: math.NaN(), HeldBackCount: -1, CappedCount: 5, GrantWaitDuration: durationpb.New(-1)},
+		}},
+		StartSpreadDuration: &durationpb.Duration{Seconds: math.MaxInt64},
 	})
-	want := &run.Run{Tally: &tally.Snapshot{}, Workers: []run.WorkerResult{{Tally: &tally.Snapshot{}}}}
+	want := &run.Run{Tally: &tally.Snapshot{}, Workers: []run.WorkerResult{
+		{Tally: &tally.Snapshot{}}, {Tally: &tally.Snapshot{}, Effort: &run.Effort{}},
+	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Run, -want +got:\n%s", diff)
 	}
@@ -177,6 +188,66 @@ func TestRunProtoMarshals(t *testing.T) {
 	}
 	if !proto.Equal(got, want) {
 		t.Errorf("RunProto = %v, want %v", got, want)
+	}
+}
+
+// What a run says of its workers' starts and of what they had to do arrives as it was said; what is not known stays so.
+func TestWorkerRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := &run.Run{
+			Tally: &tally.Snapshot{}, OnWorkerLoss: rapid.SampledFrom(append(run.OnWorkerLosses(), 0)).Draw(t, "on_worker_loss"),
+			StartSpread: drawSpan(t, "start_spread", 0),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "workers") {
+			w := run.WorkerResult{
+				Address: rapid.String().Draw(t, "address"), InstanceID: rapid.String().Draw(t, "instance"),
+				Tally: &tally.Snapshot{}, StartOffset: drawSpan(t, "start_offset", -time.Hour),
+			}
+			if rapid.Bool().Draw(t, "has effort") {
+				w.Effort = drawEffort(t)
+			}
+			want.Workers = append(want.Workers, w)
+		}
+		for _, full := range []bool{false, true} {
+			if diff := cmp.Diff(want, Run(roundTrip(t, RunProto(want, full)))); diff != "" {
+				t.Fatalf("Run(RunProto(r, %v)), -want +got:\n%s", full, diff)
+			}
+		}
+	})
+}
+
+// drawSpan is a length of time that may not be known.
+func drawSpan(t *rapid.T, label string, least time.Duration) *time.Duration {
+	if oneIn(t, 3, label+" unknown") {
+		return nil
+	}
+	d := drawDuration(t, label, least)
+	return &d
+}
+
+func drawEffort(t *rapid.T) *run.Effort {
+	e := &run.Effort{
+		CPUShare: rapid.Float64Range(0, 1).Draw(t, "cpu_share"), Senders: rapid.Int64Min(0).Draw(t, "senders"),
+		HeldBack:  rapid.Int64Min(0).Draw(t, "held_back"),
+		GrantWait: drawDuration(t, "grant_wait", 0), StartLateness: drawDuration(t, "start_lateness", 0),
+	}
+	e.Capped = rapid.Int64Range(0, e.HeldBack).Draw(t, "capped")
+	return e
+}
+
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	for _, want := range []run.Check{{}, {Name: "closure", OK: true, Detail: "10 = 9 + 1"}, {Name: "seconds", Detail: "9 of 10"}} {
+		if got := Check(roundTrip(t, CheckProto(want))); got != want {
+			t.Errorf("Check(CheckProto(%+v)) = %+v, want it unchanged", want, got)
+		}
+	}
+	if got := roundTrip(t, CheckProto(run.Check{Name: "\xff", Detail: "\xff"})); got.GetName() != "\uFFFD" || got.GetDetail() != "\uFFFD" {
+		t.Errorf("CheckProto = %v, want it to marshal", got)
+	}
+	if got := Check(nil); got != (run.Check{}) {
+		t.Errorf("Check(nil) = %+v, want none that holds", got)
 	}
 }
 

@@ -164,7 +164,7 @@ func (c *checker) grants(at string, pbs []*fanoutv1.Grant, slots, least int64) s
 	grants := make(schedule.Grants, 0, len(pbs))
 	for i, pb := range pbs {
 		g := schedule.Grant{First: pb.GetFirstSlot(), Stride: pb.GetStride(), Count: pb.GetCount()}
-		grant := at + ".grants[" + strconv.Itoa(i) + "]"
+		grant := join(at, "grants["+strconv.Itoa(i)+"]")
 		endless := i == len(pbs)-1 && slots == schedule.Unbounded
 		if !c.grant(grant, g, slots, endless) {
 			continue

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -96,7 +98,22 @@ func TestShardViolations(t *testing.T) {
 		{"concurrency in a closed loop", closed, 10, func(*fanoutv1.Shard) {}, "shard.concurrency", "0 ", "less than 1"},
 		{"concurrency below 0", nil, 10, func(pb *fanoutv1.Shard) { pb.Concurrency = -1 }, "shard.concurrency", "-1 ", "less than 0"},
 		{"concurrency 1", closed, 10, func(pb *fanoutv1.Shard) { pb.Concurrency = 1 }, "", "", ""},
+		{"concurrency of a leased shard without a shape", nil, 10, func(pb *fanoutv1.Shard) {
+			pb.Grants, pb.LeaseDuration = nil, durationpb.New(time.Second)
+		}, "shard.concurrency", "0 ", "less than 1"},
 		{"start below 0", nil, 10, func(pb *fanoutv1.Shard) { pb.StartClockNanos = -1 }, "shard.start_clock_nanos", "-1 ", "less than 0"},
+
+		{"shortest lease", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = durationpb.New(time.Second) }), "", "", ""},
+		{"longest lease", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = durationpb.New(time.Hour) }), "", "", ""},
+		{"lease too short", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = durationpb.New(time.Second - 1) }), "shard.lease_duration", "999.999999ms", "1s and 1h"},
+		{"lease too long", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = durationpb.New(time.Hour + 1) }), "shard.lease_duration", "1h0m0.000000001s", "1s and 1h"},
+		{"lease of no time", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = &durationpb.Duration{} }), "shard.lease_duration", "0s", "1s and 1h"},
+		{"lease before all time", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseDuration = &durationpb.Duration{Seconds: math.MinInt64} }), "shard.lease_duration", "-2562047h47m", "1s and 1h"},
+		{"lease with grants", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.Grants = []*fanoutv1.Grant{grantProto(0, 1, 1)} }), "shard.grants", "leave them out", "RenewLease"},
+		{"lease_id that does not print", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.LeaseId = "a\nb" }), "shard.lease_id", `"a\nb"`, "printable ASCII"},
+		{"epoch below 0", nil, 10, leased(func(pb *fanoutv1.Shard) { pb.Epoch = -1 }), "shard.epoch", "-1 ", "less than 0"},
+		{"lease_id without a lease", nil, 10, func(pb *fanoutv1.Shard) { pb.LeaseId = "l" }, "shard.lease_id", "without a lease_duration", "both or none"},
+		{"epoch without a lease", nil, 10, func(pb *fanoutv1.Shard) { pb.Epoch = 1 }, "shard.epoch", "without a lease_duration", "both or none"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,6 +133,33 @@ func TestShardViolations(t *testing.T) {
 			wantViolations(t, got, Violation{tt.field, tt.value}, Violation{tt.field, tt.words})
 		})
 	}
+}
+
+// leased changes a shard that has a lease.
+func leased(change func(*fanoutv1.Shard)) func(*fanoutv1.Shard) {
+	return func(pb *fanoutv1.Shard) {
+		pb.Grants, pb.Concurrency, pb.LeaseDuration = nil, 1, durationpb.New(8*time.Second)
+		change(pb)
+	}
+}
+
+// A shard with a lease is what the coordinator asked for, whether it opens the lease or attaches to it.
+func TestLeasedShardRoundTrip(t *testing.T) {
+	t.Parallel()
+	id := func(t *rapid.T, label string, least int) string {
+		return rapid.StringOfN(rapid.RuneFrom(nil, unicode.ASCII_Hex_Digit), least, 128, 128).Draw(t, label)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		want := &Shard{
+			RunID: id(t, "run_id", 1), ShardID: id(t, "shard_id", 1), InstanceID: id(t, "instance_id", 0), LeaseID: id(t, "lease_id", 0),
+			Concurrency: rapid.Int64Min(1).Draw(t, "concurrency"), StartClock: time.Duration(rapid.Int64Min(0).Draw(t, "start_clock")),
+			Lease: time.Duration(rapid.Int64Range(int64(minLease), int64(maxLease)).Draw(t, "lease")), Epoch: rapid.Int64Min(0).Draw(t, "epoch"),
+		}
+		got, violations := ParseShard(roundTrip(t, ShardProto(want)), &plan.Plan{}, 10)
+		if diff := cmp.Diff(want, got); diff != "" || violations != nil {
+			t.Fatalf("ParseShard(ShardProto(s)) = violations %q and, -want +got:\n%s", violations, diff)
+		}
+	})
 }
 
 func TestNoShard(t *testing.T) {

@@ -61,7 +61,7 @@ func TestHostileSnapshots(t *testing.T) {
 			"nil":  nil,
 			"deep": {SentBytes: 1, Groups: map[string]*fanoutv1.Tally{"deeper": {}}, Seconds: []*fanoutv1.SecondTally{{}}},
 		},
-		Seconds: []*fanoutv1.SecondTally{nil, {Second: -1}, {Second: 3}},
+		Seconds: []*fanoutv1.SecondTally{nil, {Second: -1}, {Second: 3, Complete: true}},
 	})
 	want := &tally.Snapshot{
 		ByStatus: map[int32]int64{200: 1, 0: 5},
@@ -73,7 +73,7 @@ func TestHostileSnapshots(t *testing.T) {
 		Service: tally.Latency{Stats: histogram.Stats{Count: 1, Sum: math.MaxInt64, Max: math.MaxInt64}, P50: math.MaxInt64},
 		Stalled: math.MaxInt64,
 		Groups:  map[string]*tally.Snapshot{"nil": {}, "deep": {SentBytes: 1}},
-		Seconds: []tally.Second{{Tally: &tally.Snapshot{}}, {Second: 3, Tally: &tally.Snapshot{}}},
+		Seconds: []tally.Second{{Tally: &tally.Snapshot{}}, {Second: 3, Tally: &tally.Snapshot{}, Complete: true}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Snapshot, -want +got:\n%s", diff)

@@ -1,44 +1,53 @@
-// Package account is the account of one shard, made from the messages of its stream. It is plain data: no proto, no clock,
+// Package account is the account of one shard, made from the messages of its streams. It is plain data: no proto, no clock,
 // no lock.
 //
-// The account is the newest tally plus the outcomes of the messages that follow it without a gap. Messages that repeat are
-// dropped by their sequence. Whatever does not add up is noted by name, and makes the run incomplete.
+// The account is the newest tally by sequence, whichever stream brought it, plus the outcomes of the messages that follow it without
+// a gap. Messages that repeat are dropped by their sequence. A stream that broke may have lost messages: the next tally accounts for
+// them. Whatever does not add up is noted by name, and makes the run incomplete.
 package account
 
 import (
 	"fmt"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
 // Account is the account of one shard. One goroutine at a time may use it.
 type Account struct {
-	granted int64 // slots; schedule.Unbounded without end
+	endless bool  // granted slots that nobody claimed are none
+	granted int64 // slots
 	groups  []string
 
 	sequence int64
 	gap      bool         // messages are missing since the newest tally
+	streams  int          // that have begun
 	base     *tally.Tally // the newest tally
+	baseAt   int64        // its sequence
+	baseRows int64        // received before it
 	tail     tally.Cells  // the outcomes since
 	tailLen  int64        // how many they are
 	rows     int64        // received in all
 	seconds  seconds
 
 	finished bool
-	lost     bool
-	unknown  int64 // of a shard that is lost, or whose final tally leaves slots out
+	died     bool  // the worker's process did: claimed of the slots were begun at most
+	lost     bool  // the worker is silent; what it has not told is unknown
+	claimed  int64 // see died
+	unknown  int64 // of a shard that is finished and left slots out
 
 	// Fault is the first thing that did not add up; "" is none.
 	Fault string
 }
 
-// New makes the account of a shard that was granted so many slots (schedule.Unbounded without end) of requests in these
-// groups.
-func New(granted int64, groups []string) *Account {
-	return &Account{granted: granted, groups: groups, base: new(tally.Tally)}
+// New makes the account of a shard of requests in these groups, which has been granted nothing yet. Of a run that is endless only
+// time ends the slots.
+func New(endless bool, groups []string) *Account {
+	return &Account{endless: endless, groups: groups, base: new(tally.Tally)}
 }
+
+// Grant notes that the shard is granted n more slots.
+func (a *Account) Grant(n int64) { a.granted += n }
 
 // Outcomes adds a batch.
 func (a *Account) Outcomes(sequence int64, rows []outcome.Outcome) {
@@ -77,14 +86,22 @@ func (a *Account) Tally(sequence int64, s *tally.Snapshot) {
 	if err := a.seconds.replace(s.Seconds); err != nil {
 		a.fault("message %d: %v", sequence, err)
 	}
-	a.base, a.tail, a.tailLen, a.gap = t, tally.Cells{}, 0, false
+	a.base, a.baseAt, a.baseRows = t, sequence, a.rows
+	a.tail, a.tailLen, a.gap = tally.Cells{}, 0, false
 }
 
-// Started notes the stream's first message.
-func (a *Account) Started(sequence int64) { a.follows(sequence) }
+// Started notes the first message of a stream. Messages before it may have been lost with another one.
+func (a *Account) Started(sequence int64) {
+	a.streams++
+	if a.streams > 1 && sequence > a.sequence+1 && !a.finished {
+		a.gap, a.sequence = true, sequence-1
+	}
+	a.follows(sequence)
+}
 
-// Finished is the last tally: the shard's account is complete. Slots of which it does not say what became are unknown.
-func (a *Account) Finished(sequence int64, s *tally.Snapshot) {
+// Finished is the last tally: the shard's account is complete. granted is how many slots the worker knew of; the others never reached
+// it, and were not sent for the given reason. Slots of which it does not say what became are unknown.
+func (a *Account) Finished(sequence int64, s *tally.Snapshot, granted int64, reason outcome.Reason) {
 	if a.finished {
 		a.follows(sequence)
 		return
@@ -93,50 +110,53 @@ func (a *Account) Finished(sequence int64, s *tally.Snapshot) {
 	if c := a.base.Counts; c.Pending != 0 || c.InFlight != 0 || c.Unknown != 0 {
 		a.fault("the final tally has slots without an outcome: %v", c)
 	}
-	if a.granted != schedule.Unbounded {
+	if granted > a.granted {
+		a.fault("the worker was granted %d slots, and says %d", a.granted, granted)
+	}
+	if !a.endless {
+		a.base.AddNotSent(reason, max(a.granted-granted, 0))
+		a.base.Folded += max(a.granted-granted, 0)
 		a.unknown = max(a.granted-a.settled(), 0)
-	} else {
-		a.unknown = max(a.base.Counts.InFlight, 0)
 	}
 	a.finished = true
+	a.end()
+}
+
+// Died says that the worker's process died after it had begun so many slots at most: what has no outcome of them is unknown, and the
+// others were not sent.
+func (a *Account) Died(claimed int64) {
+	if a.finished {
+		return
+	}
+	a.claimed = max(min(claimed, a.granted), a.settled())
+	a.finished, a.died = true, true
+	a.end()
+}
+
+// end makes the seconds final, and holds their sum against the counts.
+func (a *Account) end() {
 	a.seconds.end(&a.tail)
-	if c := a.base.Counts; a.seconds.closed != c.Responses+c.Errors {
-		a.fault("the seconds have %d outcomes, and the final tally %d", a.seconds.closed, c.Responses+c.Errors)
+	counts, _ := a.tail.Count()
+	if c := a.base.Counts; a.seconds.closed != c.Responses+c.Errors+counts.Responses+counts.Errors {
+		a.fault("the seconds have %d outcomes, and the tally %d", a.seconds.closed, c.Responses+c.Errors+counts.Responses+counts.Errors)
 	}
 }
 
-// Complete reports whether the account is complete.
+// Complete reports whether nothing more will come.
 func (a *Account) Complete() bool { return a.finished }
 
-// Lose says that nothing more will come. What has no outcome is unknown from now on; of a shard without end that is what
-// was in flight, of which inFlight is the caller's guess for a worker that never sent a tally.
-func (a *Account) Lose(inFlight int64) {
-	if a.finished || a.lost {
+// Lose says that the worker is silent: what has no outcome is unknown. What it tells later still counts.
+func (a *Account) Lose() { a.lost = true }
+
+// End says that nothing more will be taken. What has no outcome stays unknown.
+func (a *Account) End() {
+	if a.finished {
 		return
-	}
-	settled := a.settled()
-	switch {
-	case a.granted != schedule.Unbounded:
-		a.unknown = max(a.granted-settled, 0)
-	case a.base.Counts.Planned > 0:
-		a.unknown = max(a.base.Counts.InFlight, 0)
-	default:
-		a.unknown = inFlight
 	}
 	a.lost = true
-	a.seconds.end(&a.tail)
-}
-
-// GiveUp says that the shard never started: all its slots are not sent. What is lost stays lost.
-func (a *Account) GiveUp(reason outcome.Reason) {
-	if a.lost {
-		return
-	}
-	a.base, a.tail, a.tailLen, a.finished = new(tally.Tally), tally.Cells{}, 0, true
-	if a.granted != schedule.Unbounded {
-		a.base.AddNotSent(reason, a.granted)
-	}
-	a.seconds.end(&a.tail)
+	a.unknown = max(a.granted-a.settled(), 0)
+	a.finished = true
+	a.end()
 }
 
 // Current is the account as it is: a copy of the caller's own.
@@ -145,24 +165,40 @@ func (a *Account) Current() *tally.Tally {
 	inFlight := t.Counts.InFlight
 	t.Counts = tally.Counts{Responses: t.Counts.Responses, Errors: t.Counts.Errors, NotSent: t.Counts.NotSent}
 	a.tail.SumInto(t)
-	t.Records = a.rows
-	settled := t.Counts.Settled()
-	switch {
-	case a.lost, a.finished:
-		t.Counts.Unknown = a.unknown
-	case a.granted == schedule.Unbounded:
-		t.Counts.InFlight = max(inFlight, 0)
+	t.Lost = max(t.Records-a.baseRows, 0)
+	t.Records += a.tailLen
+	left := max(a.granted-t.Counts.Settled(), 0)
+	switch c := &t.Counts; {
+	case a.died:
+		c.Unknown = a.claimed - c.Settled()
+		if !a.endless {
+			t.AddNotSent(outcome.NotSentLeaseLost, a.granted-a.claimed)
+		}
+	case a.finished:
+		c.Unknown = a.unknown
+	case a.lost:
+		c.Unknown = left
+	case a.endless:
+		c.InFlight = min(max(inFlight, 0), left)
 	default:
-		left := max(a.granted-settled, 0)
-		t.Counts.InFlight = min(max(inFlight, 0), left)
-		t.Counts.Pending = left - t.Counts.InFlight
+		c.InFlight = min(max(inFlight, 0), left)
+		c.Pending = left - c.InFlight
 	}
-	t.Counts.Planned = settled + t.Counts.InFlight + t.Counts.Pending + t.Counts.Unknown
+	c := &t.Counts
+	c.Planned = c.Settled() + c.InFlight + c.Pending + c.Unknown
 	return t
 }
 
-// Granted is the number of slots of the shard, or schedule.Unbounded.
+// Granted is the number of slots that the shard was granted.
 func (a *Account) Granted() int64 { return a.granted }
+
+// Begun is about how many of them the worker has begun.
+func (a *Account) Begun() int64 {
+	return min(a.settled()+max(a.base.Counts.InFlight, 0), a.granted)
+}
+
+// Settled is how many of them have an outcome.
+func (a *Account) Settled() int64 { return a.settled() }
 
 func (a *Account) settled() int64 { return a.base.Counts.Settled() + a.tailLen }
 

@@ -1,88 +1,168 @@
-// Package dispatch is the coordinator's side of the conversation with its workers: it reaches them, opens one FanOut call for
-// each shard, and hands on what the streams bring. It keeps no account of its own.
+// Package dispatch is the coordinator's side of the conversation with its workers: it reaches them, opens and attaches one FanOut
+// call for each shard, hands on what the streams bring, and renews leases. It keeps no account of its own.
 package dispatch
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
-// Dial makes a connection to one worker.
-type Dial func(address string) (*grpc.ClientConn, error)
-
-// Worker is a worker process that answered. It is safe for concurrent use.
-type Worker struct {
-	Address string
-	Info    *fanoutv1.GetWorkerResponse
-	Trip    time.Duration // GetWorker's round trip
-
-	conn     *grpc.ClientConn
-	client   fanoutv1.WorkerServiceClient
-	midpoint time.Time // on our clock, when the worker's read Info.clock_nanos
+// Conn is a connection to one worker.
+type Conn interface {
+	grpc.ClientConnInterface
+	Close() error
 }
 
-// reachTimeout is how long a worker has to say who it is.
-const reachTimeout = 2 * time.Second
+// Dial makes a connection to one worker.
+type Dial func(address string) (Conn, error)
+
+// Worker is a worker process, and the connection to it. It is safe for concurrent use.
+type Worker struct {
+	Address string
+	Info    *fanoutv1.GetWorkerResponse // nil: it was not asked
+	Trip    time.Duration               // GetWorker's best round trip
+
+	dial Dial
+
+	mu    sync.Mutex
+	conn  Conn  // guarded by mu
+	clock clock // guarded by mu
+}
+
+// clock is what is known of a worker's monotonic clock: what it read in the middle of the best round trip.
+type clock struct {
+	trip  time.Duration // 0: nothing is known
+	at    time.Time     // on our clock
+	reads time.Duration
+}
+
+// ErrNoClock says that a worker has not told what its clock reads.
+var ErrNoClock = errors.New("the worker's clock is not known yet")
+
+const (
+	// reachTimeout is how long a worker has to say who it is.
+	reachTimeout = 2 * time.Second
+	// trips is how often it is asked: the first call pays for the connection, and the best of the others measures the clock best.
+	trips = 5
+)
 
 // Reach connects to the worker at address and asks who it is. The error says in one sentence what is wrong, the address
 // included.
 func Reach(ctx context.Context, dial Dial, address string) (*Worker, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
-	defer cancel()
-	conn, err := dial(address)
+	w, err := Known(dial, address)
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{Address: address, conn: conn, client: fanoutv1.NewWorkerServiceClient(conn)}
-	// The first call pays for the connection; the second measures the way.
-	for range 2 {
-		sent := time.Now()
-		if w.Info, err = w.client.GetWorker(ctx, &fanoutv1.GetWorkerRequest{}); err != nil {
-			_ = conn.Close()
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, fmt.Errorf("worker %s cannot be reached: it did not answer within %v", address, reachTimeout)
-			}
-			return nil, fmt.Errorf("worker %s cannot be reached: %s", address, rpcerr.Text(err))
-		}
-		w.Trip = time.Since(sent)
-		w.midpoint = sent.Add(w.Trip / 2)
+	if err := w.ask(ctx); err != nil {
+		w.Close()
+		return nil, err
 	}
 	return w, nil
 }
 
-// Clock is what the worker's monotonic clock reads at the moment t of ours.
-func (w *Worker) Clock(t time.Time) time.Duration {
-	return time.Duration(w.Info.GetClockNanos()) + t.Sub(w.midpoint)
+// Known is the worker at an address that was reached before. Nothing is dialled yet, and its clock is not known.
+func Known(dial Dial, address string) (*Worker, error) {
+	conn, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{Address: address, dial: dial, conn: conn}, nil
 }
 
-// InstanceID is the worker process.
-func (w *Worker) InstanceID() string { return w.Info.GetInstanceId() }
-
-// Stop ends a shard cleanly.
-func (w *Worker) Stop(ctx context.Context, runID, shardID string) error {
-	_, err := w.client.StopFanOut(ctx, &fanoutv1.StopFanOutRequest{RunId: runID, ShardId: shardID})
-	return err
+// ask asks the worker who it is, and what its clock reads.
+func (w *Worker) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	for i := range trips {
+		sent := time.Now()
+		info, err := w.client().GetWorker(ctx, &fanoutv1.GetWorkerRequest{})
+		if err != nil {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("worker %s cannot be reached: it did not answer within %v", w.Address, reachTimeout)
+			}
+			return fmt.Errorf("worker %s cannot be reached: %s", w.Address, rpcerr.Text(err))
+		}
+		trip := time.Since(sent)
+		if i == 0 || trip < w.Trip {
+			w.Trip = trip
+		}
+		w.Info = info
+		if i > 0 {
+			w.observe(sent, trip, time.Duration(info.GetClockNanos()))
+		}
+	}
+	return nil
 }
 
-// Answers asks the worker to stop a shard, and reports whether it answers before ctx ends, whatever it says. Everything that was
-// sent to it before has arrived then.
-func (w *Worker) Answers(ctx context.Context, runID, shardID string) bool {
-	switch status.Code(w.Stop(ctx, runID, shardID)) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return false // these may be our own side's
-	default:
-		return ctx.Err() == nil
+// observe notes what the worker's clock read within a round trip, if it is the best so far.
+func (w *Worker) observe(sent time.Time, trip, reads time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.clock.trip == 0 || trip < w.clock.trip {
+		w.clock = clock{trip: max(trip, 1), at: sent.Add(trip / 2), reads: reads}
 	}
 }
 
+// Clock is what the worker's monotonic clock reads at the moment t of ours, by the best round trip so far. It fails with
+// ErrNoClock.
+func (w *Worker) Clock(t time.Time) (time.Duration, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.clock.trip == 0 {
+		return 0, ErrNoClock
+	}
+	return w.clock.reads + t.Sub(w.clock.at), nil
+}
+
+// InstanceID is the worker process; "" if it was not asked.
+func (w *Worker) InstanceID() string { return w.Info.GetInstanceId() }
+
+// Renew renews a lease. The error is the RPC's.
+func (w *Worker) Renew(ctx context.Context, r *wire.Renewal) (*wire.Position, error) {
+	sent := time.Now()
+	response, err := w.client().RenewLease(ctx, wire.RenewalProto(r))
+	if err != nil {
+		return nil, err
+	}
+	p := wire.NewPosition(response)
+	w.observe(sent, time.Since(sent), p.Clock)
+	return p, nil
+}
+
+func (w *Worker) client() fanoutv1.WorkerServiceClient {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fanoutv1.NewWorkerServiceClient(w.conn)
+}
+
+func (w *Worker) connection() Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn
+}
+
+// Redial gives up the connection, with the streams on it, and makes a new one: after a link was down the old one may wait for
+// minutes, although the worker is there.
+func (w *Worker) Redial() {
+	conn, err := w.dial(w.Address)
+	if err != nil {
+		return // the old one is as good
+	}
+	w.mu.Lock()
+	old := w.conn
+	w.conn = conn
+	w.mu.Unlock()
+	_ = old.Close()
+}
+
 // Close closes the connection.
-func (w *Worker) Close() { _ = w.conn.Close() }
+func (w *Worker) Close() { _ = w.connection().Close() }

@@ -15,7 +15,7 @@ const (
 	maxCPUShare = 0.9
 	// minMeasured is the shortest run of which a share of the CPU says anything.
 	minMeasured = time.Second
-	// maxStalled is the part of a run's time in which senders may wait for the stream.
+	// maxStalled is the part of a run's time in which senders may wait for the stream, or for grants.
 	maxStalled = 0.01
 	// maxLateness is how late an open loop may be at the 99th percentile: what a user of the target would not notice.
 	maxLateness = 10 * time.Millisecond
@@ -62,7 +62,7 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 
 // isCutShort reports whether a run was not carried out to its end.
 func isCutShort(t *tally.Snapshot) bool {
-	return t.Counts.Unknown > 0 || notSent(t, outcome.NotSentCancelled)+notSent(t, outcome.NotSentLeaseLost)+cutOff(t) > 0
+	return t.Counts.Unknown > 0 || notSent(t, outcome.NotSentCancelled)+notSent(t, outcome.NotSentLeaseLost)+notSent(t, outcome.NotSentWorkerLost)+cutOff(t) > 0
 }
 
 // generator is what the generator lacked, whatever the load; "" if nothing.
@@ -75,6 +75,11 @@ func generator(r *run.Run) string {
 	}
 	if n, class := localFaults(r.Tally); n > 0 {
 		return fmt.Sprintf("%d slots failed for want of the generator's own resources: %v", n, class)
+	}
+	for _, w := range r.Workers {
+		if w.Effort != nil && elapsed > 0 && float64(w.Effort.GrantWait) > maxStalled*float64(elapsed) {
+			return fmt.Sprintf("senders of worker %s waited %v for the coordinator to grant slots", w.Address, w.Effort.GrantWait.Round(time.Millisecond))
+		}
 	}
 	for _, w := range r.Workers {
 		if w.Tally != nil && elapsed > 0 && float64(w.Tally.Stalled) > maxStalled*float64(elapsed) {

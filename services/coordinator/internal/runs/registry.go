@@ -3,26 +3,31 @@ package runs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
 const (
-	// keepEnded is how many runs that have ended are kept, the newest.
-	keepEnded = 100
 	// maxRunning is how many runs may go on at once.
 	maxRunning = 64
-	// keepRequestIDs is how long a request_id is remembered, so that a CreateRun may be repeated; at most maxRequestIDs are.
+	// keepRequestIDs is how long a request_id is remembered, so that a CreateRun may be repeated.
 	keepRequestIDs = 24 * time.Hour
-	maxRequestIDs  = 100_000
 )
 
-// ErrFull says that as many runs go on as may.
-var ErrFull = fmt.Errorf("%d runs are going on, which is the most at once; wait for one to end, or cancel one", maxRunning)
+var (
+	// ErrFull says that as many runs go on as may.
+	ErrFull = fmt.Errorf("%d runs are going on, which is the most at once; wait for one to end, or cancel one", maxRunning)
+	// ErrClosed says that the coordinator is shutting down.
+	ErrClosed = errors.New("the coordinator is shutting down")
+	// ErrNotEnded says that a run still goes on.
+	ErrNotEnded = errors.New("the run has not ended")
+)
 
 // UsedError says that a request_id belongs to another request.
 type UsedError struct{ RequestID, RunID, Why string }
@@ -32,160 +37,197 @@ func (e *UsedError) Error() string {
 	return fmt.Sprintf("request_id %q created run %s, %s; use another request_id", e.RequestID, e.RunID, e.Why)
 }
 
-// Registry is the runs that the coordinator knows. It is safe for concurrent use.
+// Registry is the runs that the coordinator knows: those that go on, and those that the store keeps. It is safe for concurrent use.
 type Registry struct {
 	config Config
 	life   context.Context // its end cuts every run
 	end    context.CancelFunc
+	leave  chan struct{} // closed when the runs are left to their leases
 	going  sync.WaitGroup
 
-	mu       sync.Mutex
-	closed   bool // guarded by mu, like what follows
-	next     int64
-	runs     []*Run // oldest first
-	over     []*Run // those that have ended, the first one first
-	byID     map[string]*Run
-	requests map[string]request
+	creating sync.Mutex // held by who creates a run
+
+	mu     sync.Mutex
+	closed bool            // guarded by mu
+	live   map[string]*Run // that go on, and those whose end could not be stored; guarded by mu
 }
 
-// request is what a request_id was used for.
-type request struct {
-	hash  string
-	runID string
-	at    time.Time
-}
-
-// NewRegistry makes an empty registry. Its owner closes it.
-func NewRegistry(config Config) *Registry {
-	r := &Registry{config: config, byID: make(map[string]*Run), requests: make(map[string]request)}
+// NewRegistry makes a registry, and goes on with the runs that the store has and that have not ended. Its owner closes it.
+func NewRegistry(ctx context.Context, config Config) (*Registry, error) {
+	r := &Registry{config: config, leave: make(chan struct{}), live: make(map[string]*Run)}
 	r.life, r.end = context.WithCancel(context.Background())
-	return r
+	if config.ReadOnly {
+		return r, nil
+	}
+	unended, err := config.Store.Unended(ctx)
+	if err != nil {
+		r.end()
+		return nil, fmt.Errorf("reading the runs that go on: %w", err)
+	}
+	for _, stored := range unended {
+		c, err := r.resume(stored)
+		if err != nil {
+			config.Log.Error("a stored run cannot be gone on with; it stays as it is", "run_id", stored.ID, "error", err)
+			continue
+		}
+		config.Log.Info("going on with a run", "run_id", stored.ID)
+		r.carryOut(c)
+	}
+	return r, nil
+}
+
+// carryOut carries a run out in a goroutine of its own.
+func (r *Registry) carryOut(c *conductor) {
+	r.mu.Lock()
+	r.live[c.id] = c.Run
+	r.mu.Unlock()
+	r.going.Go(func() {
+		c.carryOut()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if c.kept {
+			delete(r.live, c.id)
+		}
+	})
 }
 
 // Create creates a run and starts it. With a request_id that has created a run from a request of the same hash it returns
-// that run. It fails with ErrFull, with *UsedError, or with ErrClosed.
-func (r *Registry) Create(about run.NewRun, hash string) (*Run, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, ErrClosed
-	}
-	if known, err := r.repeatedLocked(about.RequestID, hash); known != nil || err != nil {
+// that run. It fails with ErrFull, with *UsedError, with ErrClosed, or because the store does.
+func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*Run, error) {
+	r.creating.Lock()
+	defer r.creating.Unlock()
+	if known, err := r.repeated(ctx, about.RequestID, hash); known != nil || err != nil {
 		return known, err
 	}
-	if r.runningLocked() >= maxRunning {
-		return nil, ErrFull
+	if err := r.hasRoom(); err != nil {
+		return nil, err
 	}
-	r.next++
-	created := newRun(r.config, about, "r-"+rand.Text(), r.next)
-	r.runs = append(r.runs, created)
-	r.byID[created.id] = created
-	if about.RequestID != "" {
-		r.rememberLocked(about.RequestID, request{hash: hash, runID: created.id, at: time.Now()})
+	encoded, err := wire.EncodeNewRun(&about, true)
+	if err != nil {
+		return nil, err
 	}
-	r.going.Go(func() {
-		created.carryOut(r.life)
-		r.forget(created)
-	})
+	head := store.Head{
+		ID: "r-" + rand.Text(), RequestID: about.RequestID, RequestHash: hash, Created: time.Now(), About: encoded,
+	}
+	if head.Number, err = r.config.Store.Create(ctx, head); err != nil {
+		if errors.Is(err, store.ErrFenced) {
+			r.config.Fenced()
+		}
+		return nil, err
+	}
+	created := newRun(r.config, about, head.ID, head.Number, head.Created)
+	r.carryOut(newConductor(created, encoded, r.life, r.leave))
 	return created, nil
 }
 
-// ErrClosed says that the coordinator is shutting down.
-var ErrClosed = fmt.Errorf("the coordinator is shutting down")
-
-// Find is the run with the identifier, or nil.
-func (r *Registry) Find(id string) *Run {
+func (r *Registry) hasRoom() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.byID[id]
-}
-
-// Page is at most n runs, newest first, older than the run with number before (0: from the newest), and whether there are
-// more.
-func (r *Registry) Page(before int64, n int) (page []*Run, more bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := len(r.runs) - 1; i >= 0; i-- {
-		candidate := r.runs[i]
-		if before != 0 && candidate.number >= before {
-			continue
-		}
-		if len(page) == n {
-			return page, true
-		}
-		page = append(page, candidate)
+	if r.closed {
+		return ErrClosed
 	}
-	return page, false
-}
-
-// Close takes no more runs, cancels those that go on, and returns when all have ended; ctx's end cuts them.
-func (r *Registry) Close(ctx context.Context) {
-	r.mu.Lock()
-	r.closed = true
-	for _, known := range r.runs {
-		known.cancelBecause("the run was cancelled, since the coordinator shut down")
-	}
-	r.mu.Unlock()
-	defer context.AfterFunc(ctx, r.end)()
-	r.going.Wait()
-	r.end()
-}
-
-// repeatedLocked is the run that the request_id created.
-func (r *Registry) repeatedLocked(id, hash string) (*Run, error) {
-	used, ok := r.requests[id]
-	if id == "" || !ok || time.Since(used.at) > keepRequestIDs {
-		return nil, nil
-	}
-	if used.hash != hash {
-		return nil, &UsedError{id, used.runID, "from another request"}
-	}
-	if known := r.byID[used.runID]; known != nil {
-		return known, nil
-	}
-	return nil, &UsedError{id, used.runID, "which is no longer kept"}
-}
-
-// rememberLocked notes what a request_id was used for, and forgets those that are too old or too many.
-func (r *Registry) rememberLocked(id string, used request) {
-	if len(r.requests) >= maxRequestIDs {
-		oldest, at := "", time.Now()
-		for known, request := range r.requests {
-			if time.Since(request.at) > keepRequestIDs {
-				delete(r.requests, known)
-			} else if request.at.Before(at) {
-				oldest, at = known, request.at
-			}
-		}
-		if len(r.requests) >= maxRequestIDs {
-			delete(r.requests, oldest)
-		}
-	}
-	r.requests[id] = used
-}
-
-func (r *Registry) runningLocked() int {
 	n := 0
-	for _, known := range r.runs {
+	for _, known := range r.live {
 		if !known.over() {
 			n++
 		}
 	}
-	return n
+	if n >= maxRunning {
+		return ErrFull
+	}
+	return nil
 }
 
-// forget notes that a run has ended, and drops the one that ended first of more than are kept.
-func (r *Registry) forget(ended *Run) {
+// repeated is the run that the request_id created.
+func (r *Registry) repeated(ctx context.Context, id, hash string) (*Run, error) {
+	if id == "" {
+		return nil, nil
+	}
+	runID, usedHash, ok, err := r.config.Store.Request(ctx, id, time.Now().Add(-keepRequestIDs))
+	if err != nil || !ok {
+		return nil, err
+	}
+	if usedHash != hash {
+		return nil, &UsedError{id, runID, "from another request"}
+	}
+	known, err := r.Find(ctx, runID)
+	if errors.Is(err, store.ErrNoRun) {
+		return nil, &UsedError{id, runID, "which is no longer kept"}
+	}
+	return known, err
+}
+
+// Find is the run with the identifier. It fails with store.ErrNoRun.
+func (r *Registry) Find(ctx context.Context, id string) (*Run, error) {
+	r.mu.Lock()
+	known := r.live[id]
+	r.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	stored, err := r.config.Store.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.kept(stored)
+}
+
+// Page is at most n runs, newest first, older than the run with number before (0: from the newest), and whether there are
+// more.
+func (r *Registry) Page(ctx context.Context, before int64, n int) (page []*Run, more bool, err error) {
+	heads, more, err := r.config.Store.Page(ctx, before, n)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, head := range heads {
+		r.mu.Lock()
+		known := r.live[head.ID]
+		r.mu.Unlock()
+		if known == nil {
+			if known, err = r.kept(&store.Run{Head: head}); err != nil {
+				return nil, false, err
+			}
+		}
+		page = append(page, known)
+	}
+	return page, more, nil
+}
+
+// Delete forgets a run that has ended. It fails with store.ErrNoRun or ErrNotEnded.
+func (r *Registry) Delete(ctx context.Context, id string) error {
+	known, err := r.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !known.over() {
+		return ErrNotEnded
+	}
+	if err := r.config.Store.Delete(ctx, id); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.over = append(r.over, ended)
-	if len(r.over) <= keepEnded {
-		return
+	delete(r.live, id)
+	return nil
+}
+
+// Close takes no more runs. With a store that outlives this process it leaves those that go on to their workers' leases; otherwise it
+// cancels them. It returns when all have ended or been left; ctx's end cuts them.
+func (r *Registry) Close(ctx context.Context) {
+	r.mu.Lock()
+	r.closed = true
+	for _, known := range r.live {
+		if !r.config.Durable {
+			known.cancelBecause("the run was cancelled, since the coordinator shut down")
+		}
 	}
-	first := r.over[0]
-	r.over = slices.Delete(r.over, 0, 1)
-	delete(r.byID, first.id)
-	r.runs = slices.DeleteFunc(r.runs, func(known *Run) bool { return known == first })
+	r.mu.Unlock()
+	if r.config.Durable {
+		close(r.leave)
+	}
+	defer context.AfterFunc(ctx, r.end)()
+	r.going.Wait()
+	r.end()
 }
 
 // over reports whether the run has ended.

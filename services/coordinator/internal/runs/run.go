@@ -1,16 +1,17 @@
 // Package runs is the coordinator's runs: how each goes from its plan to its verdict, what is known of it at any moment, and
-// which are kept. It knows no proto; package dispatch speaks with the workers.
+// which are kept. It knows no proto; package dispatch speaks with the workers, and package store keeps what must not be forgotten.
 package runs
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
@@ -21,12 +22,21 @@ type Config struct {
 	// Workers is the addresses of the workers as they are now.
 	Workers func(context.Context) ([]string, error)
 	Dial    dispatch.Dial
-	Log     *slog.Logger
+	Store   store.Store
+	// Durable says that the store outlives this process: runs that go on when it ends are left to their leases.
+	Durable bool
+	// ReadOnly says that the store is only read: nothing that goes on is gone on with.
+	ReadOnly bool
+	// Lease is how long a worker goes on without this coordinator.
+	Lease time.Duration
+	// Fenced is called when another coordinator has taken over the store: this one has to end.
+	Fenced func()
+	Log    *slog.Logger
 }
 
-// Run is one run. It is safe for concurrent use.
+// Run is one run, as its readers see it. It is safe for concurrent use.
 //
-// One goroutine (carryOut) moves it forward; Cancel only asks for its end. Whoever changes what a watcher waits for closes
+// One goroutine, the conductor's, moves it forward; Cancel only asks for its end. Whoever changes what a watcher waits for closes
 // changed and puts a new one in its place.
 type Run struct {
 	config Config
@@ -38,19 +48,22 @@ type Run struct {
 	cancelled chan struct{} // closed by the first Cancel
 	cancel    sync.Once
 	why       string        // it was cancelled; to be read after cancelled
+	stopKept  chan struct{} // closed when it is stored that the run is to stop
 	ended     chan struct{} // closed when final is set
 
 	mu      sync.Mutex
-	changed chan struct{} // guarded by mu
-	state   run.State     // guarded by mu
+	changed chan struct{} // guarded by mu, like what follows
+	left    bool          // the coordinator ends, and the run goes on without it
+	state   run.State
 	created time.Time
-	started time.Time // guarded by mu
-	shards  []*shard  // guarded by mu; each locks itself
-	series  *series   // guarded by mu; locks itself
-	final   *run.Run  // guarded by mu; the run at its end
+	started time.Time // the common start by the wall clock
+	shards  []*shard  // each locks itself
+	next    int64     // the first slot that nobody was granted
+	givenUp int64     // slots before it that nobody was granted
+	final   *run.Run  // the run at its end
 }
 
-func newRun(config Config, about run.NewRun, id string, number int64) *Run {
+func newRun(config Config, about run.NewRun, id string, number int64, created time.Time) *Run {
 	return &Run{
 		config:    config,
 		about:     about,
@@ -58,10 +71,11 @@ func newRun(config Config, about run.NewRun, id string, number int64) *Run {
 		number:    number,
 		slots:     schedule.New(about.Plan),
 		cancelled: make(chan struct{}),
+		stopKept:  make(chan struct{}),
 		ended:     make(chan struct{}),
 		changed:   make(chan struct{}),
 		state:     run.Starting,
-		created:   time.Now(),
+		created:   created,
 	}
 }
 
@@ -81,8 +95,22 @@ func (r *Run) Changed() <-chan struct{} {
 	return r.changed
 }
 
-// Cancel asks for the run's end and returns at once. Every call but the first does nothing.
-func (r *Run) Cancel() { r.cancelBecause("the run was cancelled") }
+// Left reports whether the coordinator ends, and the run goes on without it.
+func (r *Run) Left() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.left
+}
+
+// Cancel asks for the run's end, and returns when that is stored, or with ctx. Every call but the first does nothing.
+func (r *Run) Cancel(ctx context.Context) {
+	r.cancelBecause("the run was cancelled")
+	select {
+	case <-r.stopKept:
+	case <-r.ended:
+	case <-ctx.Done():
+	}
+}
 
 func (r *Run) cancelBecause(why string) {
 	r.cancel.Do(func() {
@@ -98,35 +126,47 @@ func (r *Run) Current(full bool) *run.Run {
 	r.mu.Lock()
 	final, shards := r.final, r.shards
 	current := r.headLocked()
+	next, givenUp := r.next, r.givenUp
 	r.mu.Unlock()
 	if final != nil {
 		return final
 	}
-	r.fill(current, shards, full)
+	sum := r.fill(current, shards)
+	sum.AddNotSent(outcome.NotSentWorkerLost, givenUp)
+	sum.Counts.Planned += givenUp
+	if all := r.slots.Slots(); all != schedule.Unbounded {
+		sum.Counts.Pending += all - next
+		sum.Counts.Planned += all - next
+	}
+	current.Tally = sum.Snapshot(full)
 	return current
 }
 
 // Intervals is at most n complete seconds from the given one on, and whether there are more.
-func (r *Run) Intervals(from int64, n int) ([]run.Interval, bool) {
-	r.mu.Lock()
-	all := r.series
-	r.mu.Unlock()
-	if all == nil {
-		return nil, false
+func (r *Run) Intervals(ctx context.Context, from int64, n int) ([]run.Interval, bool, error) {
+	rows, more, err := r.config.Store.Intervals(ctx, r.id, from, n)
+	if err != nil {
+		return nil, false, err
 	}
-	return all.page(from, n)
+	intervals := make([]run.Interval, len(rows))
+	for i, row := range rows {
+		if intervals[i], err = newInterval(row, r.slots); err != nil {
+			return nil, false, err
+		}
+	}
+	return intervals, more, nil
 }
 
 // headLocked is the run without its tallies.
 func (r *Run) headLocked() *run.Run {
 	return &run.Run{
-		ID: r.id, Name: r.about.Name, Labels: maps.Clone(r.about.Labels), Plan: r.about.Plan,
+		ID: r.id, Name: r.about.Name, Labels: maps.Clone(r.about.Labels), Plan: r.about.Plan, OnWorkerLoss: r.about.OnWorkerLoss,
 		State: r.state, Created: r.created, Started: r.started,
 	}
 }
 
-// fill adds the tallies of the shards.
-func (r *Run) fill(current *run.Run, shards []*shard, full bool) {
+// fill adds the workers' results, and returns the sum of their tallies.
+func (r *Run) fill(current *run.Run, shards []*shard) *tally.Tally {
 	sum := new(tally.Tally)
 	for i, s := range shards {
 		t, result := s.result()
@@ -137,11 +177,7 @@ func (r *Run) fill(current *run.Run, shards []*shard, full bool) {
 		}
 		current.Workers = append(current.Workers, result)
 	}
-	if len(shards) == 0 && r.slots.Slots() != schedule.Unbounded {
-		sum.Counts.Planned = r.slots.Slots()
-		sum.Counts.Pending = sum.Counts.Planned
-	}
-	current.Tally = sum.Snapshot(full)
+	return sum
 }
 
 // move sets the state, which only goes forward, and wakes whoever watches.
@@ -178,5 +214,8 @@ func (r *Run) whyCancelled() string {
 	return r.why
 }
 
-// errCancelled ends what happens before the start.
-var errCancelled = errors.New("the run was cancelled before its start")
+func (r *Run) placed() []*shard {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shards
+}

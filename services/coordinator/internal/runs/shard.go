@@ -2,38 +2,48 @@ package runs
 
 import (
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/account"
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
-	"github.com/fanout-load/fanout/services/coordinator/internal/split"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
-// shard is one worker's part of a run: who has it, what was granted, and its account. It takes what the worker's stream
-// brings; the stream's goroutine writes the account, anyone may read it.
+// shard is one worker's part of a run: who has it, what it was granted, and its account. It takes what the worker's streams
+// bring; the stream's goroutine writes the account, anyone may read it.
 type shard struct {
+	index   int // in the run
 	id      string
-	work    split.Shard
 	address string
-	stream  *dispatch.Stream // nil: it was never opened
-	series  *series
-	index   int // in the run, and in the series
+	hold    hold // the conductor's
 
-	mu      sync.Mutex
-	worker  *dispatch.Worker // nil: it was never reached; guarded by mu for those who read it while the run starts
-	account *account.Account // guarded by mu
-	failure *run.Failure     // guarded by mu
-	effort  *run.Effort      // guarded by mu; nil: it did not finish
+	refillAt atomic.Int64 // from so many settled slots on the conductor wants to know; math.MaxInt64: never
+	refill   func()       // tells it
+
+	mu       sync.Mutex
+	instance string           // guarded by mu, like what follows
+	worker   *dispatch.Worker // nil: it was never reached
+	account  *account.Account
+	failure  *run.Failure
+	effort   *run.Effort // nil: it did not finish
+	reason   outcome.Reason
+	offset   *time.Duration // when it began, from the run's start
+	begin    time.Duration  // the start that it was told, on its clock; 0: none
+	start    time.Time      // the run's
 }
 
-func newShard(index, attempt int, address string, work split.Shard, groups []string, all *series) *shard {
-	return &shard{
-		id: fmt.Sprintf("s%d-%d", index, attempt), index: index, work: work, address: address, series: all,
-		account: account.New(work.Grants.Len(), groups),
+func newShard(index int, address string, endless bool, groups []string) *shard {
+	s := &shard{
+		index: index, id: fmt.Sprintf("s%d", index), address: address,
+		account: account.New(endless, groups), reason: outcome.NotSentLeaseLost,
 	}
+	s.refillAt.Store(math.MaxInt64)
+	return s
 }
 
 // Started implements dispatch.Sink.
@@ -50,6 +60,7 @@ func (s *shard) Outcomes(sequence int64, rows []outcome.Outcome) {
 	defer s.mu.Unlock()
 	s.account.Outcomes(sequence, rows)
 	s.checkAccount()
+	s.checkRefill()
 }
 
 // Tally implements dispatch.Sink.
@@ -58,17 +69,42 @@ func (s *shard) Tally(sequence int64, t *tally.Snapshot) {
 	defer s.mu.Unlock()
 	s.account.Tally(sequence, t)
 	s.checkAccount()
-	s.moveSeconds()
+	s.checkRefill()
+}
+
+// checkRefill tells the conductor, once, when the shard has used half of what it has in hand. The lock is held.
+func (s *shard) checkRefill() {
+	if at := s.refillAt.Load(); s.account.Settled() >= at && s.refillAt.CompareAndSwap(at, math.MaxInt64) {
+		s.refill()
+	}
 }
 
 // Finished implements dispatch.Sink.
-func (s *shard) Finished(sequence int64, t *tally.Snapshot, effort *run.Effort) {
+func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.effort = effort
-	s.account.Finished(sequence, t)
+	if final.Died {
+		s.account.Died(final.Claimed)
+		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
+		return
+	}
+	s.effort = final.Effort
+	s.account.Finished(sequence, final.Tally, final.Granted, s.reason)
 	s.checkAccount()
-	s.moveSeconds()
+	s.noteOffset()
+}
+
+// noteOffset notes when the shard began, on our clock. The lock is held.
+func (s *shard) noteOffset() {
+	if s.effort == nil || s.begin == 0 || s.worker == nil {
+		return
+	}
+	meant, err := s.worker.Clock(s.start)
+	if err != nil {
+		return
+	}
+	offset := s.begin + s.effort.StartLateness - meant
+	s.offset = &offset
 }
 
 // checkAccount makes what does not add up the worker's failure, at once: a stream that breaks off later is the lesser one. The
@@ -84,23 +120,9 @@ func (s *shard) setWorker(w *dispatch.Worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.worker = w
-}
-
-// lose notes that the stream ended before its time. inFlight: see account.Lose.
-func (s *shard) lose(message string, inFlight int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.account.Lose(inFlight)
-	s.fail(run.Lost, message)
-	s.moveSeconds()
-}
-
-// giveUp notes that the shard never started.
-func (s *shard) giveUp(reason outcome.Reason) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.account.GiveUp(reason)
-	s.moveSeconds()
+	if id := w.InstanceID(); id != "" {
+		s.instance = id
+	}
 }
 
 // refuse notes why the worker did not take the shard.
@@ -117,10 +139,12 @@ func (s *shard) fail(class run.FailureClass, message string) {
 	}
 }
 
-// moveSeconds hands the seconds that are over to the run's series. The lock is held.
-func (s *shard) moveSeconds() {
-	over, before := s.account.TakeSeconds()
-	s.series.add(s.index, over, before)
+// lose notes that the worker is lost.
+func (s *shard) lose(message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.Lose()
+	s.fail(run.Lost, message)
 }
 
 // result is the shard's tally, and the worker's part of the run as callers see it.
@@ -128,9 +152,8 @@ func (s *shard) result() (*tally.Tally, run.WorkerResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.account.Current()
-	result := run.WorkerResult{Address: s.address, Failure: s.failure, Effort: s.effort}
-	if s.worker != nil {
-		result.InstanceID = s.worker.InstanceID()
+	result := run.WorkerResult{
+		Address: s.address, InstanceID: s.instance, Failure: s.failure, Effort: s.effort, StartOffset: s.offset,
 	}
 	groups := t.Groups
 	t.Groups = nil

@@ -5,30 +5,38 @@ import (
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
 // judge is the verdict on a run and one sentence on it: CANCELLED before INCOMPLETE before FAILED before PASSED. notStarted
-// is why the run did not start, or nil; cancelled says that and why it was cancelled, or is "".
-func judge(r *run.Run, slots int64, cancelled string, notStarted error) (run.Verdict, string) {
+// is why the run did not start, or nil; cancelled says that and why it was cancelled, or is ""; stopped is why it was stopped though
+// nobody cancelled it, or "".
+func judge(r *run.Run, cancelled, stopped string, notStarted error) (run.Verdict, string) {
 	counts := r.Tally.Counts
 	switch {
 	case cancelled != "":
 		return run.Cancelled, cancelledReason(r, cancelled)
+	case stopped != "":
+		return run.Incomplete, withLoss(r, stopped)
 	case counts.Unknown > 0:
-		return run.Incomplete, unknownReason(r, slots)
+		return run.Incomplete, withLoss(r, fmt.Sprintf("what became of %d slots is unknown", counts.Unknown))
 	case notStarted != nil:
 		return run.Failed, notStarted.Error()
 	}
-	if message := failure(r); message != "" {
+	if message := failure(r, run.Inconsistent); message != "" {
 		return run.Incomplete, message
 	}
 	if !counts.Closed() {
 		return run.Incomplete, "the account does not add up: " + counts.String()
 	}
-	if unsent, cut := notSent(r.Tally, outcome.NotSentLeaseLost), cutOff(r.Tally); unsent > 0 || cut > 0 {
-		return run.Incomplete, fmt.Sprintf("a worker shut down: %d slots were not sent and %d were cut off", unsent, cut)
+	if n := notSent(r.Tally, outcome.NotSentWorkerLost); n > 0 {
+		return run.Incomplete, withLoss(r, fmt.Sprintf("%d slots were not sent, since there was no worker for them", n))
+	}
+	if n := notSent(r.Tally, outcome.NotSentLeaseLost); n > 0 {
+		return run.Incomplete, withLoss(r, fmt.Sprintf("%d slots were not sent, since their workers stopped early", n))
+	}
+	if n := cutOff(r.Tally); n > 0 {
+		return run.Incomplete, withLoss(r, fmt.Sprintf("a worker stopped early, and cut %d slots off", n))
 	}
 	if counts.Responses == 0 {
 		return run.Failed, "there was no response"
@@ -47,23 +55,18 @@ func cancelledReason(r *run.Run, why string) string {
 	}
 }
 
-func unknownReason(r *run.Run, slots int64) string {
-	atLeast := ""
-	if slots == schedule.Unbounded {
-		atLeast = "at least "
-	}
-	text := fmt.Sprintf("what became of %s%d slots is unknown", atLeast, r.Tally.Counts.Unknown)
-	if message := failure(r); message != "" {
+// withLoss is the text with the first worker that was lost.
+func withLoss(r *run.Run, text string) string {
+	if message := failure(r, run.Lost); message != "" {
 		return text + ": " + message
 	}
 	return text
 }
 
-// failure is why the first worker that did not finish its shard did not, "" if all did. A shard without `finished` is not
-// finished, also when the rows that came account for each of its slots.
-func failure(r *run.Run) string {
+// failure is why the first worker failed that failed in this way, "" if none did.
+func failure(r *run.Run, class run.FailureClass) string {
 	for _, w := range r.Workers {
-		if w.Failure != nil {
+		if w.Failure != nil && w.Failure.Class == class {
 			return w.Failure.Message
 		}
 	}
@@ -79,12 +82,12 @@ func notSent(t *tally.Snapshot, reason outcome.Reason) int64 {
 	return 0
 }
 
-// cutOff is the slots that were in flight when their worker shut down.
-func cutOff(t *tally.Snapshot) int64 {
+// cutOff is the slots that were in flight when their worker shut down, or its lease ended.
+func cutOff(t *tally.Snapshot) (n int64) {
 	for _, e := range t.Errors {
-		if e.Class == outcome.Shutdown {
-			return e.Count
+		if e.Class == outcome.Shutdown || e.Class == outcome.LeaseLost {
+			n += e.Count
 		}
 	}
-	return 0
+	return n
 }

@@ -1,5 +1,5 @@
-// Package split divides a run over workers. It is pure: the shards' slots are exactly the run's, and their concurrency adds
-// up to the plan's; the rate is never divided, since a slot's due time is the run's.
+// Package split divides a run over workers. It is pure: what is granted is exactly the run's slots, each once, and the concurrency
+// adds up to the plan's; the rate is never divided, since a slot's due time is the run's.
 package split
 
 import (
@@ -7,29 +7,10 @@ import (
 	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
-// Shard is what one worker runs.
-type Shard struct {
-	Grants      schedule.Grants
-	Concurrency int64 // 0: the worker's cap
-}
-
-// Split divides a run of slots slots (schedule.Unbounded without end) over at most workers workers: min(workers, slots,
-// concurrency) shards, of which shard k of n has the slots ≡ k (mod n). workers is at least 1.
-func Split(p *plan.Plan, slots int64, workers int) []Shard {
-	concurrency := Concurrency(p, slots)
-	n := max(min(int64(workers), slots, concurrency), 1)
-	shards := make([]Shard, n)
-	for k := range n {
-		grant := schedule.Grant{First: k, Stride: n}
-		if slots != schedule.Unbounded {
-			grant.Count = (slots - k + n - 1) / n
-		}
-		shards[k].Grants = schedule.Grants{grant}
-		if concurrency != schedule.Unbounded {
-			shards[k].Concurrency = share(concurrency, k, n)
-		}
-	}
-	return shards
+// Shards is how many shards a run of slots slots (schedule.Unbounded without end) has over so many workers, at least 1: as many as
+// there are workers, slots and concurrency for.
+func Shards(p *plan.Plan, slots int64, workers int) int {
+	return int(max(min(int64(workers), slots, Concurrency(p, slots)), 1))
 }
 
 // Concurrency is the plan's concurrency: without a shape as many as slots, in an open loop without a bound Unbounded.
@@ -46,10 +27,15 @@ func Concurrency(p *plan.Plan, slots int64) int64 {
 	}
 }
 
-// share is part k of total in n parts that differ by one at most.
-func share(total, k, n int64) int64 {
-	if k < total%n {
-		return total/n + 1
+// Concurrencies is how much of the plan's concurrency each of n shards has; 0 is the worker's cap.
+func Concurrencies(p *plan.Plan, slots int64, n int) []int64 {
+	shares := make([]int64, n)
+	total := Concurrency(p, slots)
+	if total == schedule.Unbounded {
+		return shares
 	}
-	return total / n
+	for k := range shares {
+		shares[k] = Share(total, int64(k), int64(n))
+	}
+	return shares
 }

@@ -1,0 +1,134 @@
+package runs
+
+import (
+	"time"
+
+	"github.com/fanout-load/fanout/services/coordinator/internal/split"
+	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+)
+
+// grant grants what falls due within one lease to the workers that answer. What it decides is stored before it is sent.
+func (c *conductor) grant(now time.Time) {
+	if c.start.IsZero() || c.exhausted || c.stopped || !c.broken.IsZero() || c.loadEnded() {
+		return
+	}
+	switch load := c.about.Plan.Load; {
+	case load.ClosedLoop != nil:
+		c.grantClosed(now)
+	case load.OpenLoop != nil:
+		c.grantWindow(min(c.slots.DueBefore(now.Sub(c.start)+c.config.Lease), c.slots.Slots()))
+	default:
+		c.grantWindow(c.slots.Slots())
+	}
+	c.lastGrant = now
+	c.exhausted = c.next == c.slots.Slots()
+}
+
+// grantWindow grants the slots before the given one, by slot mod m.
+func (c *conductor) grantWindow(to int64) {
+	members := c.members()
+	if len(members) == 0 || to <= c.next {
+		return
+	}
+	givenUp := int64(0)
+	for k, g := range split.Window(c.next, to, len(members)) {
+		switch {
+		case g.Count == 0:
+		case members[k].hold.live():
+			c.give(members[k], g)
+		default:
+			givenUp += g.Count
+		}
+	}
+	c.moveOn(to, givenUp)
+}
+
+// members is the shards over which slots are split: those that answered their last renewal; with CONTINUE those of the run's start,
+// of which one that is lost has its part given up.
+func (c *conductor) members() (members []*shard) {
+	stays := c.about.OnWorkerLoss == run.Continue && c.about.Plan.Load.ClosedLoop == nil
+	for _, s := range c.shards {
+		if stays && s.hold.original || s.hold.live() && s.hold.answered {
+			members = append(members, s)
+		}
+	}
+	return members
+}
+
+// grantClosed grants each shard of a closed loop what it needs, in consecutive slots.
+func (c *conductor) grantClosed(now time.Time) {
+	members := c.members()
+	needs := make([]split.Need, len(members))
+	for k, s := range members {
+		h := &s.hold
+		s.mu.Lock()
+		begun := max(s.account.Begun(), h.claimed)
+		s.mu.Unlock()
+		needs[k] = split.Need{Unclaimed: h.granted - begun, Concurrency: h.concurrency}
+		if needs[k].Known = now.Sub(c.start) >= tick; needs[k].Known {
+			needs[k].Rate = h.rate.observe(now, c.start, begun)
+		}
+	}
+	next := c.next
+	for k, n := range split.Consecutive(needs, c.config.Lease.Seconds(), c.slots.Slots()-next) {
+		if n > 0 {
+			c.give(members[k], schedule.Grant{First: next, Stride: 1, Count: n})
+			next += n
+		}
+	}
+	c.moveOn(next, 0)
+	for k, s := range members {
+		h := &s.hold
+		settled := h.granted - needs[k].Unclaimed
+		s.refillAt.Store(settled + max((h.granted-settled)/2-h.concurrency, 1))
+	}
+}
+
+// give grants slots to a shard.
+func (c *conductor) give(s *shard, g schedule.Grant) {
+	s.hold.grant(s.index, g)
+	s.hold.dirty = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.Grant(g.Count)
+}
+
+// moveOn notes up to where slots are granted or given up.
+func (c *conductor) moveOn(next, givenUp int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = next
+	c.givenUp += givenUp
+}
+
+// refill grants again because a shard of a closed loop has used half of what it had in hand, but not too often.
+func (c *conductor) refill() {
+	if c.waiting || c.exhausted {
+		return
+	}
+	grant := func() {
+		c.waiting = false
+		c.grant(time.Now())
+		c.save()
+	}
+	c.waiting = true
+	if wait := refillPause - time.Since(c.lastGrant); wait > 0 {
+		c.after(wait, grant)
+		return
+	}
+	grant()
+}
+
+// unsent is why the slots that nobody was granted were not sent.
+func (c *conductor) unsent(notStarted error) outcome.Reason {
+	switch {
+	case c.isCancelled(), c.failed != "":
+		return outcome.NotSentCancelled
+	case notStarted != nil, c.loadEnded(), !c.broken.IsZero():
+		return outcome.NotSentRunEnded
+	default:
+		return outcome.NotSentWorkerLost
+	}
+}

@@ -1,0 +1,253 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/coordinator/internal/split"
+	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/schedule"
+)
+
+// joinPause is the time between two looks for workers while a run has fewer than it began with.
+const joinPause = 10 * time.Second
+
+// isGone reports whether a stream's error says that the worker does not hold the lease, and never will again.
+func isGone(err error) bool { return errors.Is(err, dispatch.ErrNoLease) }
+
+// finished notes that the shard's stream brought its end: of a process that died it is a loss.
+func (c *conductor) finished(s *shard) {
+	h := &s.hold
+	s.mu.Lock()
+	died := s.effort == nil && s.failure != nil && s.failure.Class == run.Lost
+	s.mu.Unlock()
+	wasLost := h.lost
+	h.finished, h.dirty, h.closed = true, true, true
+	if died && !wasLost {
+		c.config.Log.Warn("lost a worker", "run_id", c.id, "worker", s.address, "error", "its process died")
+		c.lostOne()
+	} else if !wasLost && !c.exhausted && !c.stopped && h.draining {
+		c.vacate()
+	}
+	c.save()
+}
+
+// checkLost gives up the workers that have not answered for as long as their lease.
+func (c *conductor) checkLost(now time.Time) {
+	for _, s := range c.shards {
+		h := &s.hold
+		last := h.lastAnswer
+		if last.Before(c.since) {
+			last = c.since
+		}
+		if !h.lost && !h.finished && now.Sub(last) > c.config.Lease {
+			c.lost(s, fmt.Sprintf("it did not answer for %v", c.config.Lease), false)
+		}
+	}
+}
+
+// lost notes that a shard's worker is lost: it is granted nothing more on its lease, ever. gone: it does not hold the lease, so that
+// nothing can come from it any more.
+func (c *conductor) lost(s *shard, why string, gone bool) {
+	h := &s.hold
+	if h.finished || h.lost {
+		return
+	}
+	h.lost, h.dirty = true, true
+	s.lose("worker " + s.address + " was lost: " + why)
+	c.config.Log.Warn("lost a worker", "run_id", c.id, "worker", s.address, "error", why)
+	c.lostOne()
+	c.save()
+}
+
+// lostOne does what is to be done when a worker is lost.
+func (c *conductor) lostOne() {
+	switch {
+	case c.stopped:
+	case c.about.OnWorkerLoss == run.Fail:
+		c.failed = "a worker was lost, and on_worker_loss is FAIL"
+		c.stop()
+	case c.about.OnWorkerLoss == run.Reassign:
+		c.vacate()
+	}
+}
+
+// vacate gives a worker's concurrency to the others, and looks for a worker to take its place.
+func (c *conductor) vacate() {
+	c.rebalance()
+	c.giveUpAt = time.Now().Add(c.config.Lease)
+	c.joinAfter = time.Time{}
+	c.join(time.Now())
+}
+
+// rebalance divides the plan's concurrency over the shards that are live, where it is divided at all.
+func (c *conductor) rebalance() {
+	total := split.Concurrency(c.about.Plan, c.slots.Slots())
+	if total == schedule.Unbounded || c.about.Plan.Load.AllAtOnce() {
+		return
+	}
+	live := c.liveShards()
+	for k, s := range live {
+		share := max(split.Share(total, int64(k), int64(len(live))), 1)
+		if h := &s.hold; h.concurrency != share {
+			h.concurrency, h.dirty = share, true
+			h.changes++
+		}
+	}
+}
+
+func (c *conductor) liveShards() (live []*shard) {
+	for _, s := range c.shards {
+		if s.hold.live() {
+			live = append(live, s)
+		}
+	}
+	return live
+}
+
+// mayJoin reports whether a run without workers waits for one.
+func (c *conductor) mayJoin() bool {
+	return c.joining || time.Now().Before(c.giveUpAt)
+}
+
+// join looks for workers without a shard, in the list or in DNS as they are now, while the run has fewer than it began with: at once
+// after a loss, then every 10 s, and every second while nobody is left.
+func (c *conductor) join(now time.Time) {
+	live := c.liveShards()
+	originals := 0
+	for _, s := range c.shards {
+		if s.hold.original {
+			originals++
+		}
+	}
+	wanted := originals - len(live)
+	if c.joining || c.exhausted || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
+		return
+	}
+	c.joinAfter = now.Add(joinPause)
+	if len(live) == 0 {
+		c.joinAfter = now.Add(tick / 2)
+	}
+	c.joining = true
+	taken := map[string]bool{}
+	for _, s := range live {
+		taken[s.address] = true
+	}
+	c.spawn(func() {
+		workers := c.find(taken, wanted)
+		c.post(func() { c.found(workers) })
+	})
+}
+
+// find is at most so many workers that answer, at addresses that are not taken.
+func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.Worker) {
+	ctx, cancel := context.WithTimeout(c.ctx, admitWithin)
+	defer cancel()
+	addresses, err := c.config.Workers(ctx)
+	if err != nil {
+		c.config.Log.Warn("looking for workers", "run_id", c.id, "error", err)
+		return nil
+	}
+	answers := make(chan *dispatch.Worker)
+	asked := 0
+	for _, address := range addresses {
+		if taken[address] {
+			continue
+		}
+		asked++
+		c.spawn(func() {
+			w, err := dispatch.Reach(ctx, c.config.Dial, address)
+			if err != nil {
+				w = nil
+			}
+			answers <- w
+		})
+	}
+	for range asked {
+		switch w := <-answers; {
+		case w == nil:
+		case len(workers) < most:
+			workers = append(workers, w)
+		default:
+			w.Close()
+		}
+	}
+	return workers
+}
+
+// found opens shards on workers that can join. A shard is granted slots once its lease is stored.
+func (c *conductor) found(workers []*dispatch.Worker) {
+	c.joining = false
+	for _, w := range workers {
+		if c.exhausted || c.stopped {
+			w.Close()
+			continue
+		}
+		c.joining = true
+		c.spawn(func() { c.admit(w) })
+	}
+}
+
+// admit opens a shard on a worker that joins.
+func (c *conductor) admit(w *dispatch.Worker) {
+	placed := make(chan *shard, 1)
+	c.post(func() {
+		s := c.place(w.Address, c.joinConcurrency(), false)
+		s.setWorker(w)
+		s.hold.closed = true // until it is admitted
+		placed <- s
+	})
+	var s *shard
+	select {
+	case s = <-placed:
+	case <-c.ctx.Done():
+		w.Close()
+		return
+	}
+	stream := c.stream(s)
+	timer := time.NewTimer(admitWithin)
+	defer timer.Stop()
+	select {
+	case <-stream.Started():
+		c.post(func() { c.joined(s, stream) })
+	case <-stream.Done():
+		c.post(func() { c.refused(s, stream.Err()) })
+	case <-timer.C:
+		c.post(func() { c.refused(s, fmt.Errorf("it did not admit its shard within %v", admitWithin)) })
+	case <-c.ctx.Done():
+	}
+}
+
+// joinConcurrency is the concurrency with which a shard is opened that joins; 0 is the worker's cap.
+func (c *conductor) joinConcurrency() int64 {
+	total := split.Concurrency(c.about.Plan, c.slots.Slots())
+	if total == schedule.Unbounded {
+		return 0
+	}
+	return max(split.Share(total, 0, int64(len(c.liveShards())+1)), 1)
+}
+
+// joined takes a shard into the run whose worker has admitted it.
+func (c *conductor) joined(s *shard, stream *dispatch.Stream) {
+	c.joining = false
+	h := &s.hold
+	h.lease, h.closed, h.lastAnswer, h.dirty = stream.LeaseID(), false, time.Now(), true
+	c.config.Log.Info("a worker has joined", "run_id", c.id, "worker", s.address)
+	c.attend(s, stream)
+	c.rebalance()
+	c.save()
+}
+
+// refused notes that a worker did not take a shard: the shard is over, with nothing granted.
+func (c *conductor) refused(s *shard, err error) {
+	c.joining = false
+	s.refuse(run.Refused, "worker "+s.address+" refused: "+err.Error())
+	s.mu.Lock()
+	s.account.End()
+	s.mu.Unlock()
+	s.hold.finished, s.hold.saved, s.hold.released, s.hold.dirty = true, true, true, true
+	c.series.leave(s.index)
+}

@@ -1,0 +1,166 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/internal/wire"
+)
+
+const (
+	renewTimeout = time.Second
+	// maxGrants is how many grants a worker takes in one renewal.
+	maxGrants = 1000
+	// redialAfter is after how many renewals without an answer the connection is given up.
+	redialAfter = 2
+)
+
+// renewAll renews every lease whose last renewal is not outstanding, and lets go of those that are over.
+func (c *conductor) renewAll() {
+	for _, s := range c.shards {
+		c.renew(s)
+	}
+}
+
+// renew renews the shard's lease with what is stored. A lease that is lost is not renewed any more, but it is told to stop.
+func (c *conductor) renew(s *shard) {
+	h := &s.hold
+	stop := c.stopped && c.stopSaved
+	if h.renewing || h.released || s.worker == nil || h.lease == "" || h.lost && !stop && !h.finished || h.finished && !h.saved {
+		return
+	}
+	r := &wire.Renewal{
+		LeaseID: h.lease, Epoch: c.config.Store.Epoch(), GrantedBefore: h.known, AckedSecond: h.acked, Stop: stop, Release: h.finished,
+	}
+	if !h.finished && !h.lost {
+		if !c.fillRenewal(s, r) {
+			return
+		}
+	}
+	h.renewing = true
+	c.spawn(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, renewTimeout)
+		defer cancel()
+		sent := time.Now()
+		position, err := s.worker.Renew(ctx, r)
+		c.post(func() { c.renewed(s, r, position, err, sent) })
+	})
+}
+
+// fillRenewal adds what the worker does not know yet. It returns false if the start cannot be told yet.
+func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
+	h := &s.hold
+	r.Grants = h.since(h.known, maxGrants)
+	told := h.known + r.Grants.Len()
+	r.LastGrant = c.exhausted && h.stored == h.granted && told == h.stored
+	for n := h.changed; n < h.changes; n++ {
+		r.ChangesBefore = h.changed
+		r.Changes = append(r.Changes, wire.LoadChange{Concurrency: h.concurrency})
+	}
+	if c.start.IsZero() {
+		return true // a worker that has begun tells
+	}
+	begin, err := s.worker.Clock(c.start)
+	if err != nil {
+		return len(r.Grants) == 0
+	}
+	r.StartClock = max(begin, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begin == 0 {
+		s.begin = r.StartClock
+	}
+	r.StartClock = s.begin
+	return true
+}
+
+// renewed takes the answer to a renewal.
+func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err error, sent time.Time) {
+	h := &s.hold
+	h.renewing = false
+	if err != nil {
+		c.missed(s, err)
+		return
+	}
+	h.answered, h.asked, h.misses, h.lastAnswer = true, true, 0, time.Now()
+	behind := h.known < h.stored
+	h.learn(p.Granted)
+	h.claimed, h.changed = max(h.claimed, p.Claimed), max(h.changed, p.Changes)
+	if r.Release {
+		h.released = true
+		return
+	}
+	h.draining = h.draining || p.State == wire.LeaseDraining
+	if p.State == wire.LeaseEnded {
+		h.closed = true // finished follows
+	}
+	if c.start.IsZero() && p.Started {
+		c.startAt(sent.Add(time.Since(sent) / 2).Add(-p.Offset))
+	}
+	c.startAnew()
+	if behind && h.known < h.stored && len(r.Grants) == maxGrants {
+		c.renew(s) // more than one message takes
+	}
+}
+
+// missed notes that a renewal was not answered.
+func (c *conductor) missed(s *shard, err error) {
+	h := &s.hold
+	h.answered = false
+	h.misses++
+	c.config.Log.Debug("a renewal was not answered", "run_id", c.id, "worker", s.address, "error", err)
+	if h.misses%redialAfter == 0 && c.ctx.Err() == nil {
+		s.worker.Redial()
+	}
+	if h.finished && h.misses >= releaseAttempts {
+		h.released = true // the worker forgets it by itself
+	}
+}
+
+// releaseAttempts is how often a worker is told that it may forget a shard.
+const releaseAttempts = 3
+
+// attend keeps a stream attached to the shard's lease until it is finished, or the worker does not hold it.
+func (c *conductor) attend(s *shard, stream *dispatch.Stream) {
+	c.spawn(func() {
+		backOff := minBackOff
+		for {
+			if stream == nil {
+				stream = c.stream(s)
+			}
+			begun := time.Now()
+			<-stream.Done()
+			err := stream.Err()
+			switch {
+			case c.ctx.Err() != nil:
+				return
+			case err == nil:
+				c.post(func() { c.finished(s) })
+				return
+			case isGone(err):
+				c.post(func() { c.lost(s, err.Error(), true) })
+				return
+			}
+			c.config.Log.Info("a shard's stream broke", "run_id", c.id, "worker", s.address, "error", err)
+			if time.Since(begun) > maxBackOff {
+				backOff = minBackOff
+			}
+			timer := time.NewTimer(backOff)
+			select {
+			case <-timer.C:
+			case <-c.ctx.Done():
+				timer.Stop()
+				return
+			}
+			backOff = min(2*backOff, maxBackOff)
+			stream = nil
+		}
+	})
+}
+
+// Back-off of a stream that broke.
+const (
+	minBackOff = 100 * time.Millisecond
+	maxBackOff = time.Second
+)

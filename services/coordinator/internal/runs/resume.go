@@ -1,0 +1,74 @@
+package runs
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/wire"
+)
+
+// errTooOld ends a run that was created, but never started, by a coordinator that died.
+var errTooOld = errors.New("the coordinator was down when the run was to start; nothing was sent")
+
+// resume makes the conductor of a run that an earlier life of the coordinator has left.
+func (r *Registry) resume(stored *store.Run) (*conductor, error) {
+	about, err := wire.DecodeNewRun(stored.About)
+	if err != nil {
+		return nil, err
+	}
+	kept := newRun(r.config, *about, stored.ID, stored.Number, stored.Created)
+	kept.started, kept.next, kept.givenUp = stored.Started, stored.Next, stored.GivenUp
+	c := newConductor(kept, stored.About, r.life, r.leave)
+	if stored.Cancelled != "" {
+		kept.cancelBecause(stored.Cancelled)
+		c.stopped, c.stopSaved = true, true
+		close(kept.stopKept)
+	}
+	if stored.Started.IsZero() { // nothing was granted
+		if c.tooOld = time.Since(stored.Created) > resumeWithin; c.tooOld {
+			return c, c.restore(stored)
+		}
+		return c, nil
+	}
+	c.resumed = true
+	return c, c.restore(stored)
+}
+
+// attachAll attaches to every shard of which there is no final tally.
+func (c *conductor) attachAll() {
+	c.begun()
+	for _, s := range c.shards {
+		if s.hold.lease == "" {
+			s.hold.released = true
+			continue
+		}
+		worker, err := dispatch.Known(c.config.Dial, s.address)
+		if err != nil {
+			c.lost(s, err.Error(), true)
+			continue
+		}
+		s.setWorker(worker)
+		if !s.hold.finished {
+			c.attend(s, nil)
+		}
+	}
+	c.renewAll()
+}
+
+// startAnew fixes a start if no worker has one: the coordinator died between the storing of the first grants and their sending.
+func (c *conductor) startAnew() {
+	if !c.resumed || !c.start.IsZero() {
+		return
+	}
+	live := c.liveShards()
+	for _, s := range live {
+		if s.hold.misses > 0 || !s.hold.asked {
+			return
+		}
+	}
+	if len(live) > 0 {
+		c.startAt(time.Now().Add(startLead))
+	}
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+)
+
+// Memory is a store without a file: it has what its sessions have stored, as long as the process lives. It is safe for
+// concurrent use.
+type Memory struct {
+	options Options
+
+	mu       sync.Mutex
+	epoch    int64
+	number   int64        // of the newest run
+	runs     []*memoryRun // by number
+	byID     map[string]*memoryRun
+	requests map[string]memoryRequest // by request_id
+	places   map[int64]string         // request_ids by place
+	place    int64                    // of the newest request_id
+}
+
+// memoryRun is a run with all of its rows.
+type memoryRun struct {
+	Run
+	intervals []Interval // by second
+}
+
+// memoryRequest is what is remembered of a request_id.
+type memoryRequest struct {
+	place   int64 // in the order in which they came
+	runID   string
+	hash    string
+	created int64 // as instant says it
+}
+
+// NewMemory is an empty store.
+func NewMemory(options Options) *Memory {
+	return &Memory{
+		options:  options.withDefaults(),
+		byID:     map[string]*memoryRun{},
+		requests: map[string]memoryRequest{},
+		places:   map[int64]string{},
+	}
+}
+
+// Open begins a session, which fences all sessions before.
+func (m *Memory) Open(ctx context.Context) (Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch++
+	return &memorySession{memory: m, epoch: m.epoch}, nil
+}
+
+// create adds a run; the caller holds mu.
+func (m *Memory) create(run *Head) (int64, error) {
+	if m.byID[run.ID] != nil {
+		return 0, exists(run.ID)
+	}
+	m.number++
+	head := copyHead(run)
+	head.Number = m.number
+	added := &memoryRun{Run: Run{Head: head}}
+	m.runs = append(m.runs, added)
+	m.byID[run.ID] = added
+	m.remember(run)
+	if !run.Ended.IsZero() {
+		m.prune()
+	}
+	return m.number, nil
+}
+
+// remember keeps the run's request_id, and forgets the oldest of too many; the caller holds mu.
+func (m *Memory) remember(run *Head) {
+	if run.RequestID == "" {
+		return
+	}
+	m.place++
+	delete(m.places, m.requests[run.RequestID].place)
+	m.places[m.place] = run.RequestID
+	m.requests[run.RequestID] = memoryRequest{m.place, run.ID, run.RequestHash, instant(run.Created)}
+	if oldest := m.place - int64(m.options.requests); m.places[oldest] != "" {
+		delete(m.requests, m.places[oldest])
+		delete(m.places, oldest)
+	}
+}
+
+// change makes a change of a run that is stored; the caller holds mu.
+func (m *Memory) change(c *Change) {
+	run := m.byID[c.RunID]
+	if c.Head != nil {
+		head := copyHead(c.Head)
+		head.ID, head.Number, head.Created = run.ID, run.Number, run.Created
+		head.RequestID, head.RequestHash = run.RequestID, run.RequestHash
+		run.Head = head
+	}
+	for _, s := range c.Shards {
+		run.Shards = put(run.Shards, copyShard(s), compareShards)
+	}
+	for _, g := range c.Grants {
+		run.Grants = put(run.Grants, g, compareGrants)
+	}
+	for _, s := range c.Seconds {
+		run.Seconds = put(run.Seconds, copySecond(s), compareSeconds)
+	}
+	for _, i := range c.Intervals {
+		run.intervals = put(run.intervals, copyInterval(i), compareIntervals)
+		run.Run.Intervals = run.intervals[len(run.intervals)-1].Second + 1
+		run.Seconds = slices.DeleteFunc(run.Seconds, func(s Second) bool { return s.Second <= i.Second })
+	}
+}
+
+// put replaces the row that compares as equal, or adds the row in its place.
+func put[T any](rows []T, row T, compare func(a, b T) int) []T {
+	i, found := slices.BinarySearchFunc(rows, row, compare)
+	if found {
+		rows[i] = row
+		return rows
+	}
+	return slices.Insert(rows, i, row)
+}
+
+func compareShards(a, b Shard) int { return cmp.Compare(a.Index, b.Index) }
+
+func compareGrants(a, b Grant) int {
+	return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Ordinal, b.Ordinal))
+}
+
+func compareSeconds(a, b Second) int {
+	return cmp.Or(cmp.Compare(a.Second, b.Second), cmp.Compare(a.Shard, b.Shard))
+}
+
+func compareIntervals(a, b Interval) int { return cmp.Compare(a.Second, b.Second) }
+
+// prune deletes the runs that ended first of too many; the caller holds mu.
+func (m *Memory) prune() {
+	var ended []*memoryRun
+	for _, run := range m.runs {
+		if !run.Ended.IsZero() {
+			ended = append(ended, run)
+		}
+	}
+	slices.SortFunc(ended, func(a, b *memoryRun) int { return cmp.Or(a.Ended.Compare(b.Ended), cmp.Compare(a.Number, b.Number)) })
+	for _, run := range ended[:max(len(ended)-m.options.Keep, 0)] {
+		m.delete(run)
+	}
+}
+
+// delete forgets a run; the caller holds mu.
+func (m *Memory) delete(run *memoryRun) {
+	delete(m.byID, run.ID)
+	m.runs = slices.DeleteFunc(m.runs, func(r *memoryRun) bool { return r == run })
+}

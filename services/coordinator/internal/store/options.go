@@ -1,0 +1,21 @@
+package store
+
+// Options is how much a store keeps.
+type Options struct {
+	// Keep is how many ended runs are kept; those that ended first go. 0: 1,000.
+	Keep int
+
+	requests int  // how many request_ids are remembered; 0: 100,000
+	shared   bool // SQLite's file is not locked, so that a test can open it twice
+}
+
+// withDefaults puts the defaults in the place of zeros.
+func (o Options) withDefaults() Options {
+	if o.Keep <= 0 {
+		o.Keep = 1000
+	}
+	if o.requests <= 0 {
+		o.requests = 100_000
+	}
+	return o
+}
