@@ -11,15 +11,15 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
-	"github.com/fanout-load/fanout/services/worker"
 )
 
 // newRecordingWorkers is n real workers, as what they are and as what a coordinator takes.
-func newRecordingWorkers(n int) ([]*recordingWorker, []fanoutv1.WorkerServiceServer) {
+func newRecordingWorkers(t *testing.T, n int) ([]*recordingWorker, []fanoutv1.WorkerServiceServer) {
+	t.Helper()
 	recording := make([]*recordingWorker, n)
 	servers := make([]fanoutv1.WorkerServiceServer, n)
 	for i := range recording {
-		recording[i] = &recordingWorker{Worker: worker.New(worker.Config{})}
+		recording[i] = &recordingWorker{Worker: newWorker(t)}
 		servers[i] = recording[i]
 	}
 	return recording, servers
@@ -35,7 +35,7 @@ func TestRunIsExact(t *testing.T) {
 		want    int64   // responses
 		shards  []int64 // responses of each
 	}{
-		{"closed loop", 3, func(url string) *fanoutv1.Plan { return closedLoop(url, 1000, 10) }, 1000, []int64{334, 333, 333}},
+		{"closed loop", 3, func(url string) *fanoutv1.Plan { return closedLoop(url, 1000, 10) }, 1000, []int64{400, 300, 300}},
 		{"open loop", 3, func(url string) *fanoutv1.Plan { return openLoop(url, 400, 500*time.Millisecond) }, 200, []int64{67, 67, 66}},
 		{"all at once", 3, func(url string) *fanoutv1.Plan {
 			p := closedLoop(url, 50, 1)
@@ -49,7 +49,7 @@ func TestRunIsExact(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			recording, servers := newRecordingWorkers(tt.workers)
+			recording, servers := newRecordingWorkers(t, tt.workers)
 			s := start(t, servers...)
 			r := s.carryOut(t, tt.plan(o.URL()+"/ok"))
 			wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
@@ -119,7 +119,7 @@ func wantSum(t *testing.T, got *fanoutv1.Tally, workers []*recordingWorker) {
 func TestWorkersStartTogether(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	recording, servers := newRecordingWorkers(4)
+	recording, servers := newRecordingWorkers(t, 4)
 	s := start(t, servers...)
 	created := time.Now()
 	r := s.carryOut(t, closedLoop(o.URL()+"/ok", 40, 4))
@@ -149,7 +149,7 @@ func TestWorkersStartTogether(t *testing.T) {
 func TestGroupsAndIntervals(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorkers(2)...)
+	s := start(t, newWorkers(t, 2)...)
 	p := openLoop(o.URL()+"/ok", 100, 2500*time.Millisecond)
 	p.Requests[0].Group, p.Requests[0].Weight = "often", 4
 	p.Requests = append(p.Requests, &fanoutv1.Request{Url: o.URL() + "/status/404", Group: "seldom"})
@@ -186,7 +186,7 @@ func TestGroupsAndIntervals(t *testing.T) {
 func TestRampOverTwoWorkers(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorkers(2)...)
+	s := start(t, newWorkers(t, 2)...)
 	p := openLoop(o.URL()+"/ok", 0, 0)
 	to := 100.0
 	p.Load = &fanoutv1.Load{Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
@@ -228,7 +228,7 @@ func (s *service) intervals(t *testing.T, id string, size int32) []*fanoutv1.Run
 func TestViews(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorkers(2)...)
+	s := start(t, newWorkers(t, 2)...)
 	p := closedLoop(o.URL()+"/ok", 20, 2)
 	p.Requests[0].Method, p.Requests[0].Body = "POST", &fanoutv1.Body{Content: &fanoutv1.Body_Text{Text: "hello"}}
 	full := s.carryOut(t, p)
@@ -260,7 +260,7 @@ func TestViews(t *testing.T) {
 func TestWatchRun(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorkers(2)...)
+	s := start(t, newWorkers(t, 2)...)
 	begun := time.Now()
 	created := s.create(t, openLoop(o.URL()+"/ok", 50, 2*time.Second))
 	all := s.watch(t, created.GetId(), fanoutv1.RunView_RUN_VIEW_BASIC)
@@ -284,7 +284,7 @@ func TestWatchRun(t *testing.T) {
 func TestSlowWatcher(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorker())
+	s := start(t, newWorker(t))
 	p := closedLoop(o.URL()+"/ok", 0, 4)
 	p.Load.Duration = durationpb.New(1500 * time.Millisecond)
 	created := s.create(t, p)

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
-	"github.com/fanout-load/fanout/services/worker"
+	"github.com/fanout-load/fanout/services/coordinator"
 )
 
 // wantFailure checks why a worker did not finish its shard.
@@ -34,14 +34,14 @@ func TestRunThatDoesNotStart(t *testing.T) {
 		message string
 	}{
 		{"refused", refusingWorker{}, refused, "no room for this shard"},
-		{"silent", silentWorker{}, refused, "did not answer before the start"},
+		{"silent", silentWorker{}, refused, "did not admit its shard within"},
 		{"dead", dead, unreachable, "nobody listens here"},
 		{"mute", muteWorker{}, unreachable, "cannot be reached"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			s := start(t, newWorker(), tt.worker, newWorker())
+			s := start(t, newWorker(t), tt.worker, newWorker(t))
 			r := s.carryOut(t, closedLoop(o.URL()+"/ok", 300, 30))
 			wantVerdict(t, r, fanoutv1.Verdict_VERDICT_FAILED, address(1))
 			if !strings.Contains(r.GetVerdictReason(), tt.message) {
@@ -67,17 +67,12 @@ func TestRunThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// A worker that is not ready in time gets another chance, and the first attempt sends nothing. It runs when no other test of the
-// package does: on an overloaded machine nobody can be certain of the first attempt, within the 100 ms that are left, and a run that
-// is not certain is not opened again.
-func TestLateWorker(t *testing.T) {
+// A worker that takes its time to admit its shard holds the start up, and that is all.
+func TestSlowWorker(t *testing.T) {
+	t.Parallel()
 	o := startOracle(t)
-	late := &sluggishWorker{Worker: worker.New(worker.Config{})}
-	r := start(t, newWorker(), late).carryOut(t, closedLoop(o.URL()+"/ok", 200, 10))
+	r := start(t, newWorker(t), &slowWorker{newWorker(t)}).carryOut(t, closedLoop(o.URL()+"/ok", 200, 10))
 	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
-	if late.calls.Load() < 2 {
-		t.Errorf("calls = %d, want a second one", late.calls.Load())
-	}
 	for _, w := range r.GetWorkers() {
 		if w.GetFailure() != nil || w.GetTally().GetCounts().GetResponses() != 100 {
 			t.Errorf("worker %s = %s, failure %v, want 100 responses", w.GetAddress(), counts(w), w.GetFailure())
@@ -86,22 +81,23 @@ func TestLateWorker(t *testing.T) {
 	wantSeen(t, o, 200)
 }
 
-// A stream that ends before its time leaves what it did not report unknown; the other worker carries out its part.
+// A worker whose stream ends before its time, and that does not hold its lease any more, is lost: what it did not report is unknown;
+// the other worker carries out its part.
 func TestBrokenWorker(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name    string
-		worker  *brokenWorker
-		message string
+		name string
+		rows int64
+		err  error
 	}{
-		{"ends with an error", &brokenWorker{rows: 3, err: status.Error(codes.Internal, "the disk is full")}, "the disk is full"},
-		{"ends without finished", &brokenWorker{rows: 3}, "without finished"},
-		{"has nothing", &brokenWorker{}, "without finished"},
+		{"ends with an error", 3, status.Error(codes.Internal, "the disk is full")},
+		{"ends without finished", 3, nil},
+		{"has nothing", 0, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			r := start(t, tt.worker, newWorker()).carryOut(t, closedLoop(o.URL()+"/delay/5ms", 100, 10))
+			r := start(t, acting(tt.err, func(a *actor) { a.rows(tt.rows) }), newWorker(t)).carryOut(t, closedLoop(o.URL()+"/delay/5ms", 100, 10))
 			wantVerdict(t, r, fanoutv1.Verdict_VERDICT_INCOMPLETE, address(0))
 			if r.GetStartTime() == nil {
 				t.Error("start_time = none, want one")
@@ -110,15 +106,15 @@ func TestBrokenWorker(t *testing.T) {
 				t.Fatalf("workers = %d, want 2", len(r.GetWorkers()))
 			}
 			broken, whole := r.GetWorkers()[0], r.GetWorkers()[1]
-			wantFailure(t, broken, fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_LOST, tt.message)
-			if c := broken.GetTally().GetCounts(); c.GetUnknown() != 50-tt.worker.rows || c.GetResponses() != tt.worker.rows {
-				t.Errorf("broken worker = %s, want %d responses and the rest unknown", counts(broken), tt.worker.rows)
+			wantFailure(t, broken, fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_LOST, "the lease is not held")
+			if c := broken.GetTally().GetCounts(); c.GetUnknown() != 50-tt.rows || c.GetResponses() != tt.rows {
+				t.Errorf("broken worker = %s, want %d responses and the rest unknown", counts(broken), tt.rows)
 			}
 			if c := whole.GetTally().GetCounts(); c.GetResponses() != 50 || whole.GetFailure() != nil {
 				t.Errorf("other worker = %s, failure %v, want 50 responses", counts(whole), whole.GetFailure())
 			}
-			if c := r.GetTally().GetCounts(); c.GetPlanned() != 100 || c.GetUnknown() != 50-tt.worker.rows {
-				t.Errorf("run = %s, want 100 planned, %d unknown", counts(r), 50-tt.worker.rows)
+			if c := r.GetTally().GetCounts(); c.GetPlanned() != 100 || c.GetUnknown() != 50-tt.rows {
+				t.Errorf("run = %s, want 100 planned, %d unknown", counts(r), 50-tt.rows)
 			}
 			wantSeen(t, o, 50)
 		})
@@ -171,7 +167,7 @@ func TestLyingWorker(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			r := start(t, newWorker(), &lyingWorker{lie: tt.lie}).carryOut(t, closedLoop(o.URL()+"/ok", 100, 10))
+			r := start(t, newWorker(t), acting(nil, tt.lie)).carryOut(t, closedLoop(o.URL()+"/ok", 100, 10))
 			wantVerdict(t, r, fanoutv1.Verdict_VERDICT_INCOMPLETE, address(1))
 			if len(r.GetWorkers()) != 2 {
 				t.Fatalf("workers = %d, want 2", len(r.GetWorkers()))
@@ -201,7 +197,7 @@ func TestNoResponse(t *testing.T) {
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, newWorkers(2)...).carryOut(t, closedLoop(url+"/ok", 20, 4))
+	r := start(t, newWorkers(t, 2)...).carryOut(t, closedLoop(url+"/ok", 20, 4))
 	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_FAILED, "no response")
 	if c := r.GetTally().GetCounts(); c.GetErrors() != 20 || r.GetStartTime() == nil {
 		t.Errorf("run = %s, start_time %v, want 20 errors and a start", counts(r), r.GetStartTime())
@@ -245,7 +241,7 @@ func TestCancelRun(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			s := start(t, newWorkers(2)...)
+			s := start(t, newWorkers(t, 2)...)
 			created := s.create(t, tt.plan(o.URL()+tt.path))
 			eventually(t, "the target sees requests of the run", func() bool { return o.Ledger().Total() >= 15 })
 			r := s.cancel(t, created.GetId())
@@ -271,7 +267,12 @@ func TestCancelRun(t *testing.T) {
 // A worker that does not hear the stop is given up after a while: what it had is unknown.
 func TestCancelRunOfADeafWorker(t *testing.T) {
 	t.Parallel()
-	s := start(t, deafWorker{})
+	deaf := acting(nil, func(a *actor) {
+		a.rows(1)
+		<-a.stream.Context().Done()
+	})
+	deaf.deaf = true
+	s := startWith(t, coordinator.Config{Lease: 2 * time.Second}, deaf)
 	created := s.create(t, closedLoop("http://127.0.0.1:9/", 10, 1))
 	eventually(t, "the run has a response", func() bool {
 		r, err := s.GetRun(t.Context(), &fanoutv1.GetRunRequest{RunId: created.GetId()})
@@ -287,7 +288,7 @@ func TestCancelRunOfADeafWorker(t *testing.T) {
 func TestCancelRunBeforeItsStart(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorker(), silentWorker{})
+	s := start(t, newWorker(t), silentWorker{})
 	created := s.create(t, closedLoop(o.URL()+"/ok", 100, 10))
 	r := s.cancel(t, created.GetId())
 	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_CANCELLED, "before its start")
@@ -304,7 +305,7 @@ func TestCancelRunBeforeItsStart(t *testing.T) {
 func TestClose(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorker())
+	s := start(t, newWorker(t))
 	created := s.create(t, closedLoop(o.URL()+"/delay/10ms", 0, 5))
 	eventually(t, "the target sees requests of the run", func() bool { return o.Ledger().Total() > 0 })
 	s.coordinator.Close()

@@ -3,7 +3,6 @@ package coordinator_test
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -57,66 +56,76 @@ func (silentWorker) FanOut(_ *fanoutv1.FanOutRequest, s stream) error {
 	return s.Context().Err()
 }
 
-// sluggishWorker is silent on the first call, and a real worker after it.
-type sluggishWorker struct {
-	*worker.Worker
-	calls atomic.Int64
-}
+// slowWorker is a real worker that takes a second to admit a shard.
+type slowWorker struct{ *worker.Worker }
 
-func (w *sluggishWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
-	if w.calls.Add(1) == 1 {
-		<-s.Context().Done()
-		return s.Context().Err()
-	}
+func (w *slowWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
+	time.Sleep(time.Second)
 	return w.Worker.FanOut(request, s)
 }
 
-// deafWorker starts its shard, has an outcome, and then neither goes on nor hears that it should stop.
-type deafWorker struct{ polite }
-
-func (deafWorker) StopFanOut(context.Context, *fanoutv1.StopFanOutRequest) (*fanoutv1.StopFanOutResponse, error) {
-	return &fanoutv1.StopFanOutResponse{}, nil
-}
-
-func (deafWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
-	a := &actor{stream: s, shard: request.GetShard()}
-	a.started()
-	a.rows(1)
-	<-s.Context().Done()
-	return s.Context().Err()
-}
-
-// brokenWorker ends its stream after some outcomes.
-type brokenWorker struct {
+// actingWorker admits a shard, waits for its first grants, and plays a part then. It takes renewals as a worker does that knows its
+// counts, and holds no lease once its stream has ended.
+type actingWorker struct {
 	polite
-	rows int64
-	err  error // how it ends
+	act  func(*actor)
+	err  error // how the stream ends
+	deaf bool  // it answers no renewal after the first
+
+	mu      sync.Mutex
+	granted int64 // guarded by mu
+	first   chan *fanoutv1.RenewLeaseRequest
 }
 
-func (w *brokenWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
+// acting is an actingWorker.
+func acting(err error, act func(*actor)) *actingWorker {
+	return &actingWorker{act: act, err: err, first: make(chan *fanoutv1.RenewLeaseRequest, 1)}
+}
+
+func (w *actingWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
+	if request.GetShard().GetLeaseId() != "" {
+		return status.Error(codes.NotFound, "the lease is not held")
+	}
 	a := &actor{stream: s, shard: request.GetShard()}
-	a.started()
-	a.rows(w.rows)
+	a.send(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Started{Started: &fanoutv1.FanOutStarted{
+		RunId: a.shard.GetRunId(), LeaseId: "lease",
+	}}})
+	select {
+	case a.renewal = <-w.first:
+	case <-s.Context().Done():
+		return s.Context().Err()
+	}
+	select {
+	case <-time.After(time.Until(born.Add(time.Duration(a.renewal.GetStartClockNanos())))):
+	case <-s.Context().Done():
+	}
+	w.act(a)
 	return w.err
 }
 
-// lyingWorker says that it has carried out its shard, and contradicts itself.
-type lyingWorker struct {
-	polite
-	lie func(*actor)
-}
-
-func (w *lyingWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
-	a := &actor{stream: s, shard: request.GetShard()}
-	a.started()
-	w.lie(a)
-	return nil
+func (w *actingWorker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.deaf && w.granted > 0 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if before := w.granted; len(request.GetGrants()) > 0 && before == 0 {
+		for _, g := range request.GetGrants() {
+			w.granted += g.GetCount()
+		}
+		w.first <- request
+	}
+	return &fanoutv1.RenewLeaseResponse{
+		ClockNanos: int64(time.Since(born)), GrantedCount: w.granted, State: fanoutv1.LeaseState_LEASE_STATE_ACTIVE,
+	}, nil
 }
 
 // actor plays a worker's part of the stream. Errors of the stream are not its business.
 type actor struct {
 	stream   stream
 	shard    *fanoutv1.Shard
+	renewal  *fanoutv1.RenewLeaseRequest // with the first grants
 	sequence int64
 	next     int64 // ordinal of the next slot
 	sum      tally.Tally
@@ -128,22 +137,13 @@ func (a *actor) send(m *fanoutv1.FanOutResponse) {
 	_ = a.stream.Send(m)
 }
 
-// started sends started and waits for the run's start.
-func (a *actor) started() {
-	a.send(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Started{Started: &fanoutv1.FanOutStarted{RunId: a.shard.GetRunId()}}})
-	select {
-	case <-time.After(time.Until(born.Add(time.Duration(a.shard.GetStartClockNanos())))):
-	case <-a.stream.Context().Done():
-	}
-}
-
-func (a *actor) planned() int64 { return a.shard.GetGrants()[0].GetCount() }
+func (a *actor) planned() int64 { return a.renewal.GetGrants()[0].GetCount() }
 
 // rows sends a batch of the next n slots, all of them answered.
 func (a *actor) rows(n int64) {
 	batch := &fanoutv1.OutcomeBatch{}
 	for range n {
-		g := a.shard.GetGrants()[0]
+		g := a.renewal.GetGrants()[0]
 		o := outcome.Outcome{Slot: g.GetFirstSlot() + a.next*g.GetStride(), Status: 200, Service: time.Millisecond, FirstByte: time.Millisecond}
 		a.next++
 		a.sum.Add(&o, "")
@@ -158,7 +158,9 @@ func (a *actor) finished() {
 	a.sum.Counts.Planned = a.sum.Counts.Settled()
 	s := a.sum.Snapshot(true)
 	s.Seconds = []tally.Second{{Second: 0, Tally: s}}
-	a.send(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: wire.SnapshotProto(s)}}})
+	a.send(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{
+		Tally: wire.SnapshotProto(s), GrantedCount: a.planned(), Reason: fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
+	}}})
 }
 
 // recordingWorker is a real worker that keeps what it was told and what it said.
@@ -171,15 +173,18 @@ type recordingWorker struct {
 }
 
 func (w *recordingWorker) FanOut(request *fanoutv1.FanOutRequest, s stream) error {
-	now := time.Now()
-	info, err := w.GetWorker(s.Context(), &fanoutv1.GetWorkerRequest{})
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	w.starts = append(w.starts, now.Add(time.Duration(request.GetShard().GetStartClockNanos()-info.GetClockNanos())))
-	w.mu.Unlock()
 	return w.Worker.FanOut(request, &recordingStream{s, w})
+}
+
+func (w *recordingWorker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
+	now := time.Now()
+	response, err := w.Worker.RenewLease(ctx, request)
+	if err == nil && request.GetStartClockNanos() > 0 {
+		w.mu.Lock()
+		w.starts = append(w.starts, now.Add(time.Duration(request.GetStartClockNanos()-response.GetClockNanos())))
+		w.mu.Unlock()
+	}
+	return response, err
 }
 
 type recordingStream struct {

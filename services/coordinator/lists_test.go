@@ -16,7 +16,7 @@ import (
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorker())
+	s := start(t, newWorker(t))
 	create := func(n int64) (*fanoutv1.CreateRunResponse, error) {
 		return s.CreateRun(t.Context(), &fanoutv1.CreateRunRequest{RequestId: "once", Plan: closedLoop(o.URL()+"/ok", n, 1)})
 	}
@@ -51,7 +51,7 @@ func TestRequestID(t *testing.T) {
 func TestListRuns(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorker())
+	s := start(t, newWorker(t))
 	var ids []string
 	for range 5 {
 		r := s.carryOut(t, closedLoop(o.URL()+"/ok", 1, 1))
@@ -78,7 +78,7 @@ func TestListRuns(t *testing.T) {
 
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
-	s := start(t, newWorker())
+	s := start(t, newWorker(t))
 	ctx := t.Context()
 	listRuns := func(size int32, token string) error {
 		return second(s.ListRuns(ctx, &fanoutv1.ListRunsRequest{PageSize: size, PageToken: token}))
@@ -114,7 +114,7 @@ func second[T any](_ T, err error) error { return err }
 
 func TestListWorkers(t *testing.T) {
 	t.Parallel()
-	s := start(t, newWorker(), dead, muteWorker{})
+	s := start(t, newWorker(t), dead, muteWorker{})
 	response, err := s.ListWorkers(t.Context(), &fanoutv1.ListWorkersRequest{})
 	if err != nil || len(response.GetWorkers()) != 3 {
 		t.Fatalf("ListWorkers = %v, %v, want 3", response, err)

@@ -53,12 +53,18 @@ func serve(t *testing.T, register func(grpc.ServiceRegistrar)) *bufconn.Listener
 var dead fanoutv1.WorkerServiceServer
 
 // newWorker is a real worker.
-func newWorker() fanoutv1.WorkerServiceServer { return worker.New(worker.Config{}) }
+func newWorker(t *testing.T) *worker.Worker {
+	t.Helper()
+	w := worker.New(worker.Config{})
+	t.Cleanup(w.Close)
+	return w
+}
 
-func newWorkers(n int) []fanoutv1.WorkerServiceServer {
+func newWorkers(t *testing.T, n int) []fanoutv1.WorkerServiceServer {
+	t.Helper()
 	all := make([]fanoutv1.WorkerServiceServer, n)
 	for i := range all {
-		all[i] = newWorker()
+		all[i] = newWorker(t)
 	}
 	return all
 }
@@ -75,6 +81,12 @@ func address(i int) string { return fmt.Sprintf("worker-%d:7070", i) }
 // start starts a coordinator of these workers, which are at address(0), address(1), ….
 func start(t *testing.T, workers ...fanoutv1.WorkerServiceServer) *service {
 	t.Helper()
+	return startWith(t, coordinator.Config{}, workers...)
+}
+
+// startWith starts a coordinator with a configuration, to which the workers are added.
+func startWith(t *testing.T, config coordinator.Config, workers ...fanoutv1.WorkerServiceServer) *service {
+	t.Helper()
 	listeners := map[string]*bufconn.Listener{}
 	var addresses []string
 	for i, w := range workers {
@@ -87,14 +99,18 @@ func start(t *testing.T, workers ...fanoutv1.WorkerServiceServer) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := coordinator.New(coordinator.Config{Workers: list, Dial: func(address string) (*grpc.ClientConn, error) {
+	config.Workers, config.Dial = list, func(address string) (coordinator.Conn, error) {
 		return grpcdial.New(address, grpcdial.Over(func(ctx context.Context) (net.Conn, error) {
 			if l := listeners[address]; l != nil {
 				return l.DialContext(ctx)
 			}
 			return nil, errors.New("nobody listens here")
 		}))
-	}})
+	}
+	c, err := coordinator.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(c.Close)
 	l := serve(t, c.Register)
 	conn, err := grpcdial.New("coordinator", grpcdial.Over(l.DialContext))

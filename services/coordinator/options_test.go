@@ -15,7 +15,7 @@ import (
 func TestTallyOnly(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s := start(t, newWorkers(3)...)
+	s := start(t, newWorkers(t, 3)...)
 	const slots = 3000
 	p := closedLoop(o.URL()+"/ok", slots, 9)
 	p.Requests = append(p.Requests, &fanoutv1.Request{Url: o.URL() + "/reset", Group: "resets"})
@@ -62,7 +62,7 @@ func TestTheKeyIsNotTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = o.Close() })
-	s := start(t, newWorkers(2)...)
+	s := start(t, newWorkers(t, 2)...)
 	p := closedLoop(o.URL()+"/ok", 20, 4)
 	p.Http.Tls = &fanoutv1.TlsOptions{CaPem: string(certificates.CAPEM), CertPem: string(certPEM), KeyPem: string(keyPEM)}
 	created := s.create(t, p)

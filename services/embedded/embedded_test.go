@@ -132,10 +132,10 @@ func TestStartCoordinator(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		dial func(string) (*grpc.ClientConn, error)
+		dial func(string) (coordinator.Conn, error)
 		text string // in the reason
 	}{
-		{"no way there", func(address string) (*grpc.ClientConn, error) { return nil, errors.New("no way to " + address) }, "no way to 127.0.0.1:1"},
+		{"no way there", func(address string) (coordinator.Conn, error) { return nil, errors.New("no way to " + address) }, "no way to 127.0.0.1:1"},
 		{"nobody there", nil, "127.0.0.1:1"}, // the port of a service that no system has any more
 	} {
 		workers, err := coordinator.ParseWorkers("127.0.0.1:1")

@@ -110,6 +110,9 @@ func (a *Account) Finished(sequence int64, s *tally.Snapshot, granted int64, rea
 	if c := a.base.Counts; c.Pending != 0 || c.InFlight != 0 || c.Unknown != 0 {
 		a.fault("the final tally has slots without an outcome: %v", c)
 	}
+	if c := a.base.Counts; !a.endless && c.Settled() < granted {
+		a.fault("the final tally has outcomes of %d slots, of %d that the worker was granted", c.Settled(), granted)
+	}
 	if granted > a.granted {
 		a.fault("the worker was granted %d slots, and says %d", a.granted, granted)
 	}

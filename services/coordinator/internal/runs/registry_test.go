@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
 )
@@ -56,12 +57,35 @@ func (l *lookup) letGo() {
 	l.held = nil
 }
 
+// keepEnded is how many runs that have ended the store of these tests keeps.
+const keepEnded = 100
+
+// find is the run with the identifier, or nil.
+func find(t *testing.T, r *Registry, id string) *Run {
+	t.Helper()
+	found, err := r.Find(t.Context(), id)
+	if err != nil && !errors.Is(err, store.ErrNoRun) {
+		t.Fatalf("Find(%q) = %v", id, err)
+	}
+	return found
+}
+
 // newRegistry is a registry without workers, for a test in a bubble.
 func newRegistry(t *testing.T) (*Registry, *lookup) {
 	t.Helper()
 	l := new(lookup)
-	r := NewRegistry(Config{Workers: l.workers, Log: slog.New(slog.DiscardHandler)})
+	session, err := store.NewMemory(store.Options{Keep: keepEnded}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRegistry(t.Context(), Config{
+		Workers: l.workers, Store: session, Lease: 8 * time.Second, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
+		defer func() { _ = session.Close() }()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		r.Close(ctx)
@@ -71,15 +95,15 @@ func newRegistry(t *testing.T) (*Registry, *lookup) {
 
 // about is a run of three requests.
 func about(requestID string) run.NewRun {
-	return run.NewRun{RequestID: requestID, Plan: &plan.Plan{
-		Requests: []plan.Request{{URL: "http://a.test/", Weight: 1, Timeout: time.Second}}, Load: plan.Load{Requests: 3},
+	return run.NewRun{RequestID: requestID, OnWorkerLoss: run.Reassign, Plan: &plan.Plan{
+		Requests: []plan.Request{{URL: "http://a.test/", Method: "GET", Weight: 1, Timeout: time.Second}}, Load: plan.Load{Requests: 3},
 	}}
 }
 
 // create creates a run, and waits until it has ended or waits itself.
 func create(t *testing.T, r *Registry) *Run {
 	t.Helper()
-	created, err := r.Create(about(""), "")
+	created, err := r.Create(t.Context(), about(""), "")
 	if err != nil {
 		t.Fatalf("Create() = %v, want a run", err)
 	}
@@ -106,8 +130,8 @@ func TestRunWithoutWorkers(t *testing.T) {
 		if c := got.Tally.Counts; c.Planned != 3 || c.NotSent != 3 || !c.Closed() {
 			t.Errorf("Current() = %v, want 3 not sent", c)
 		}
-		if r.Find(created.ID()) != created || r.Find("r-none") != nil {
-			t.Errorf("Find() = %v, %v, want the run by its id and nil without", r.Find(created.ID()), r.Find("r-none"))
+		if found := find(t, r, created.ID()); found == nil || found.ID() != created.ID() || find(t, r, "r-none") != nil {
+			t.Errorf("Find() = %v, want the run by its id, and nil without", found)
 		}
 	})
 }
@@ -123,13 +147,13 @@ func TestMostRunning(t *testing.T) {
 		for range maxRunning - 1 {
 			create(t, r)
 		}
-		if _, err := r.Create(about(""), ""); !errors.Is(err, ErrFull) {
+		if _, err := r.Create(t.Context(), about(""), ""); !errors.Is(err, ErrFull) {
 			t.Errorf("Create() of run %d = %v, want ErrFull", maxRunning+1, err)
 		}
 		releaseFirst()
 		<-first.Ended()
 		create(t, r)
-		if _, err := r.Create(about(""), ""); !errors.Is(err, ErrFull) {
+		if _, err := r.Create(t.Context(), about(""), ""); !errors.Is(err, ErrFull) {
 			t.Errorf("Create() after one ended and one began = %v, want ErrFull", err)
 		}
 	})
@@ -153,11 +177,11 @@ func TestClose(t *testing.T) {
 		if got := created.Current(true); got.State != run.Ended || got.Verdict != run.Cancelled || got.Tally.Counts.NotSent != 3 {
 			t.Errorf("Current() after Close = %v, %v, %v, want ENDED, CANCELLED, 3 not sent", got.State, got.Verdict, got.Tally.Counts)
 		}
-		if _, err := r.Create(about(""), ""); !errors.Is(err, ErrClosed) {
+		if _, err := r.Create(t.Context(), about(""), ""); !errors.Is(err, ErrClosed) {
 			t.Errorf("Create() after Close = %v, want ErrClosed", err)
 		}
-		if r.Find(created.ID()) != created {
-			t.Error("Find() after Close = another, want the run")
+		if found := find(t, r, created.ID()); found == nil || found.Current(true).Verdict != run.Cancelled {
+			t.Errorf("Find() after Close = %v, want the run", found)
 		}
 		r.Close(t.Context()) // a second one finds nothing to do
 	})

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 
 // ended says that a shard adds nothing any more.
 const ended = math.MaxInt64
-
-// everything is a page as long as no run.
-const everything = math.MaxInt
 
 // closedLoop is a schedule without a rate.
 var closedLoop = schedule.New(&plan.Plan{
@@ -35,6 +31,56 @@ func responses(n int) *tally.Tally {
 	return t
 }
 
+// kept is a series with what the store has of it.
+type keptSeries struct {
+	*series
+	intervals []run.Interval
+}
+
+func newKeptSeries(shards int) *keptSeries {
+	s := &keptSeries{series: newSeries()}
+	for k := range shards {
+		s.join(k)
+	}
+	return s
+}
+
+// take takes what one shard has, and keeps what is complete then.
+func (s *keptSeries) take(t *testing.T, shard int, over map[int64]*tally.Tally, before int64) {
+	t.Helper()
+	for second, cell := range over {
+		s.add(second, cell)
+	}
+	if before == ended {
+		s.leave(shard)
+	} else {
+		s.advance(shard, before)
+	}
+	s.keep(t, false)
+}
+
+func (s *keptSeries) keep(t *testing.T, end bool) {
+	t.Helper()
+	rows, err := s.complete(end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		interval, err := newInterval(row, closedLoop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.intervals = append(s.intervals, interval)
+	}
+}
+
+func (s *keptSeries) responses() (all []int64) {
+	for _, interval := range s.intervals {
+		all = append(all, interval.Tally.Counts.Responses)
+	}
+	return all
+}
+
 // A second is complete when no shard will add to it.
 func TestSeriesCompletesSeconds(t *testing.T) {
 	t.Parallel()
@@ -48,52 +94,54 @@ func TestSeriesCompletesSeconds(t *testing.T) {
 		name   string
 		shards int
 		steps  []step
+		end    []int64 // responses of all seconds, after the end
 	}{
 		{"one shard", 1, []step{
 			{0, map[int64]*tally.Tally{0: responses(3)}, 1, []int64{3}},
 			{0, nil, 1, []int64{3}},
-			{0, map[int64]*tally.Tally{1: responses(1), 2: responses(2)}, ended, []int64{3, 1, 2}},
-		}},
+			{0, map[int64]*tally.Tally{1: responses(1), 2: responses(2)}, ended, []int64{3}},
+		}, []int64{3, 1, 2}},
 		{"the slowest shard decides", 2, []step{
 			{0, map[int64]*tally.Tally{0: responses(1), 1: responses(1)}, 2, nil},
 			{1, nil, 0, nil},
 			{1, map[int64]*tally.Tally{0: responses(4)}, 1, []int64{5}},
 			{1, nil, 2, []int64{5, 1}},
-		}},
-		{"a shard that has ended does not count", 2, []step{
+		}, []int64{5, 1}},
+		{"a shard that has left does not count", 2, []step{
 			{0, map[int64]*tally.Tally{0: responses(2), 3: responses(2)}, ended, nil},
 			{1, map[int64]*tally.Tally{0: responses(1)}, 2, []int64{3, 0}},
-			{1, map[int64]*tally.Tally{2: responses(1)}, ended, []int64{3, 0, 1, 2}},
-		}},
+			{1, map[int64]*tally.Tally{2: responses(1)}, ended, []int64{3, 0}},
+		}, []int64{3, 0, 1, 2}},
+		{"what comes after a second is complete counts in a later one", 2, []step{
+			{0, nil, ended, nil},
+			{1, map[int64]*tally.Tally{0: responses(1)}, 2, []int64{1, 0}},
+			{0, map[int64]*tally.Tally{0: responses(5)}, ended, []int64{1, 0}},
+			{1, map[int64]*tally.Tally{2: responses(1)}, 3, []int64{1, 0, 6}},
+		}, []int64{1, 0, 6}},
 		{"seconds without outcomes", 1, []step{
 			{0, map[int64]*tally.Tally{2: responses(1)}, 4, []int64{0, 0, 1, 0}},
-			{0, map[int64]*tally.Tally{5: responses(1)}, ended, []int64{0, 0, 1, 0, 0, 1}},
-		}},
-		{"no outcome at all", 2, []step{{0, nil, ended, nil}, {1, nil, ended, nil}}},
-		{"an end after the end", 1, []step{
-			{0, map[int64]*tally.Tally{0: responses(1)}, ended, []int64{1}},
-			{0, nil, ended, []int64{1}},
-		}},
+			{0, map[int64]*tally.Tally{5: responses(1)}, ended, []int64{0, 0, 1, 0}},
+		}, []int64{0, 0, 1, 0, 0, 1}},
+		{"no outcome at all", 2, []step{{0, nil, ended, nil}, {1, nil, ended, nil}}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSeries(closedLoop, tt.shards)
+			s := newKeptSeries(tt.shards)
 			for i, step := range tt.steps {
-				s.add(step.shard, step.over, step.before)
-				page, _ := s.page(0, everything)
-				var got []int64
-				for _, interval := range page {
-					got = append(got, interval.Tally.Counts.Responses)
-				}
-				if !reflect.DeepEqual(got, step.want) {
+				s.take(t, step.shard, step.over, step.before)
+				if got := s.responses(); !reflect.DeepEqual(got, step.want) {
 					t.Errorf("responses by second after step %d = %v, want %v", i, got, step.want)
 				}
+			}
+			s.keep(t, true)
+			if got := s.responses(); !reflect.DeepEqual(got, tt.end) {
+				t.Errorf("responses by second at the end = %v, want %v", got, tt.end)
 			}
 		})
 	}
 }
 
-// part is what one call of add brings.
+// part is what is taken of a shard at once.
 type part struct {
 	over   map[int64]*tally.Tally
 	before int64
@@ -120,8 +168,7 @@ func randomParts(rng *rand.Rand, total map[int64]*tally.Tally) []part {
 	return append(parts, part{before: ended})
 }
 
-// In whatever order the shards go on: seconds complete in their order and stay as they are, none before its time, and all
-// together they are the run.
+// In whatever order the shards go on, all seconds together are the run, each in its place.
 func TestSeriesIsTheRun(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
@@ -131,31 +178,26 @@ func TestSeriesIsTheRun(t *testing.T) {
 		for k := range shards {
 			shards[k] = randomParts(rng, total)
 		}
-		s := newSeries(closedLoop, len(shards))
-		var complete []run.Interval
+		s := newKeptSeries(len(shards))
 		for left := len(shards); left > 0; {
 			k := rng.IntN(len(shards))
 			if len(shards[k]) == 0 {
 				continue
 			}
-			s.add(k, shards[k][0].over, shards[k][0].before)
+			s.take(t, k, shards[k][0].over, shards[k][0].before)
 			if shards[k] = shards[k][1:]; len(shards[k]) == 0 {
 				left--
 			}
-			now, more := s.page(0, everything)
-			if more || len(now) < len(complete) || !slices.Equal(now[:len(complete)], complete) {
-				t.Fatalf("seed %d: page(0) = %d seconds, more %v, want the %d before as they were", seed, len(now), more, len(complete))
-			}
-			complete = now
-			if slowest := slowest(s); slowest != ended && int64(len(complete)) != slowest {
-				t.Fatalf("seed %d: page(0) = %d seconds, want those before %d", seed, len(complete), slowest)
+			if slowest := slowest(s.series); slowest != ended && int64(len(s.intervals)) < slowest {
+				t.Fatalf("seed %d: %d seconds are complete, want those before %d", seed, len(s.intervals), slowest)
 			}
 		}
-		for i, interval := range complete {
+		s.keep(t, true)
+		for i, interval := range s.intervals {
 			want := new(tally.Tally)
 			want.Merge(total[int64(i)])
-			if interval.Second != int64(i) || !reflect.DeepEqual(interval.Tally, want.Snapshot(false)) {
-				t.Fatalf("seed %d: second %d = %+v of second %d, want %+v", seed, i, interval.Tally, interval.Second, want.Snapshot(false))
+			if got := interval.Tally.Counts; interval.Second != int64(i) || got != want.Counts {
+				t.Fatalf("seed %d: second %d = %v of second %d, want %v", seed, i, got, interval.Second, want.Counts)
 			}
 			delete(total, int64(i))
 		}
@@ -171,36 +213,4 @@ func slowest(s *series) int64 {
 		least = min(least, before)
 	}
 	return least
-}
-
-func TestSeriesPages(t *testing.T) {
-	t.Parallel()
-	s := newSeries(closedLoop, 1)
-	s.add(0, map[int64]*tally.Tally{4: responses(1)}, ended)
-	for _, tt := range []struct {
-		from int64
-		n    int
-		want []int64
-		more bool
-	}{
-		{0, 2, []int64{0, 1}, true},
-		{2, 2, []int64{2, 3}, true},
-		{3, 2, []int64{3, 4}, false},
-		{4, 2, []int64{4}, false},
-		{0, 5, []int64{0, 1, 2, 3, 4}, false},
-		{5, 2, nil, false},
-		{math.MaxInt64, 1, nil, false},
-	} {
-		page, more := s.page(tt.from, tt.n)
-		var got []int64
-		for _, interval := range page {
-			got = append(got, interval.Second)
-		}
-		if !reflect.DeepEqual(got, tt.want) || more != tt.more {
-			t.Errorf("page(%d, %d) = %v, more %v, want %v, %v", tt.from, tt.n, got, more, tt.want, tt.more)
-		}
-		if cap(page) != len(page) {
-			t.Errorf("page(%d, %d) = room for %d, want %d: the rest is the series's", tt.from, tt.n, cap(page), len(page))
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
@@ -55,9 +56,9 @@ func cancelledReason(r *run.Run, why string) string {
 	}
 }
 
-// withLoss is the text with the first worker that was lost.
+// withLoss is the text with the first worker that contradicted itself or was lost.
 func withLoss(r *run.Run, text string) string {
-	if message := failure(r, run.Lost); message != "" {
+	if message := cmp.Or(failure(r, run.Inconsistent), failure(r, run.Lost)); message != "" {
 		return text + ": " + message
 	}
 	return text

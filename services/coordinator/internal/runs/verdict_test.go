@@ -7,7 +7,6 @@ import (
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
@@ -23,10 +22,12 @@ func TestJudge(t *testing.T) {
 		none       = tally.Counts{Planned: 10, NotSent: 10}
 		cut        = []tally.ClassCount{{Class: outcome.Shutdown, Count: 3}}
 
-		lost      = &run.Failure{Class: run.Lost, Message: "worker b was lost"}
-		lying     = &run.Failure{Class: run.Inconsistent, Message: "the account of worker c does not add up"}
-		leaseLost = []tally.ReasonCount{{Reason: outcome.NotSentLeaseLost, Count: 2}}
-		ranOut    = []tally.ReasonCount{{Reason: outcome.NotSentRunEnded, Count: 2}}
+		lost           = &run.Failure{Class: run.Lost, Message: "worker b was lost"}
+		lying          = &run.Failure{Class: run.Inconsistent, Message: "the account of worker c does not add up"}
+		leaseLost      = []tally.ReasonCount{{Reason: outcome.NotSentLeaseLost, Count: 2}}
+		workerLost     = []tally.ReasonCount{{Reason: outcome.NotSentWorkerLost, Count: 2}}
+		cancelledSlots = []tally.ReasonCount{{Reason: outcome.NotSentCancelled, Count: 2}}
+		ranOut         = []tally.ReasonCount{{Reason: outcome.NotSentRunEnded, Count: 2}}
 	)
 	const byCaller = "the run was cancelled"
 	for _, tt := range []struct {
@@ -35,9 +36,9 @@ func TestJudge(t *testing.T) {
 		notSent    []tally.ReasonCount
 		errors     []tally.ClassCount
 		failures   []*run.Failure // by worker
-		slots      int64          // 0: as planned
 		notStarted error
 		cancelled  string
+		stopped    string
 		want       run.Verdict
 		reason     string
 	}{
@@ -52,16 +53,24 @@ func TestJudge(t *testing.T) {
 
 		{name: "unknown", counts: unknown, want: run.Incomplete, reason: "what became of 3 slots is unknown"},
 		{
-			name: "unknown without end", counts: unknown, slots: schedule.Unbounded,
-			want: run.Incomplete, reason: "what became of at least 3 slots is unknown",
+			name: "a lost worker, and one that contradicts itself", counts: unknown, failures: []*run.Failure{nil, lost, lying},
+			want: run.Incomplete, reason: "what became of 3 slots is unknown: the account of worker c does not add up",
 		},
 		{
-			name: "a lost worker", counts: unknown, failures: []*run.Failure{nil, lost, lying},
+			name: "unknown slots of a lost worker", counts: unknown, failures: []*run.Failure{nil, lost},
 			want: run.Incomplete, reason: "what became of 3 slots is unknown: worker b was lost",
 		},
 		{
-			name: "a lost worker that had sent every row", counts: whole, failures: []*run.Failure{nil, lost},
-			want: run.Incomplete, reason: "worker b was lost",
+			name: "a lost worker whose slots are all accounted for", counts: whole, failures: []*run.Failure{nil, lost},
+			want: run.Passed,
+		},
+		{
+			name: "nobody was left for some slots", counts: notSent, notSent: workerLost, failures: []*run.Failure{lost},
+			want: run.Incomplete, reason: "2 slots were not sent, since there was no worker for them: worker b was lost",
+		},
+		{
+			name: "stopped for a lost worker", counts: notSent, notSent: cancelledSlots, failures: []*run.Failure{lost}, stopped: "on_worker_loss is FAIL",
+			want: run.Incomplete, reason: "on_worker_loss is FAIL: worker b was lost",
 		},
 		{
 			name: "a worker that contradicts itself", counts: whole, failures: []*run.Failure{lying},
@@ -73,11 +82,11 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			name: "a worker that shut down", counts: notSent, notSent: leaseLost,
-			want: run.Incomplete, reason: "a worker shut down: 2 slots were not sent and 0 were cut off",
+			want: run.Incomplete, reason: "2 slots were not sent, since their workers stopped early",
 		},
 		{
 			name: "a worker that shut down with all slots in flight", counts: tally.Counts{Planned: 10, Responses: 7, Errors: 3}, errors: cut,
-			want: run.Incomplete, reason: "a worker shut down: 0 slots were not sent and 3 were cut off",
+			want: run.Incomplete, reason: "a worker stopped early, and cut 3 slots off",
 		},
 		{
 			name: "unknown slots of a run that did not start", counts: unknown, notStarted: errors.New("worker a was late"),
@@ -119,11 +128,7 @@ func TestJudge(t *testing.T) {
 			for _, f := range tt.failures {
 				r.Workers = append(r.Workers, run.WorkerResult{Failure: f})
 			}
-			slots := tt.slots
-			if slots == 0 {
-				slots = tt.counts.Planned
-			}
-			if got, reason := judge(r, slots, tt.cancelled, tt.notStarted); got != tt.want || reason != tt.reason {
+			if got, reason := judge(r, tt.cancelled, tt.stopped, tt.notStarted); got != tt.want || reason != tt.reason {
 				t.Errorf("judge() = %v, %q, want %v, %q", got, reason, tt.want, tt.reason)
 			}
 		})

@@ -237,7 +237,9 @@ func (b *Batcher) snapshot() *fanoutv1.Tally {
 	total := b.total()
 	total.Stalled = b.queue.Stalled()
 	snapshot := total.Snapshot(true)
-	snapshot.Seconds = b.book.seconds(time.Since(b.start))
+	if !b.start.IsZero() {
+		snapshot.Seconds = b.book.seconds(time.Since(b.start))
+	}
 	return wire.SnapshotProto(snapshot)
 }
 
