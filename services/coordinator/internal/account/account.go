@@ -136,12 +136,16 @@ func (a *Account) Died(claimed int64) {
 	a.end()
 }
 
-// end makes the seconds final, and holds their sum against the counts.
+// end makes the account and its seconds final, the outcomes since the last tally included, and holds one against the other.
 func (a *Account) end() {
 	a.seconds.end(&a.tail)
-	counts, _ := a.tail.Count()
-	if c := a.base.Counts; a.seconds.closed != c.Responses+c.Errors+counts.Responses+counts.Errors {
-		a.fault("the seconds have %d outcomes, and the tally %d", a.seconds.closed, c.Responses+c.Errors+counts.Responses+counts.Errors)
+	a.tail.SumInto(a.base)
+	a.base.Records += a.tailLen
+	a.baseRows += a.tailLen
+	a.baseAt = a.sequence
+	a.tail, a.tailLen = tally.Cells{}, 0
+	if c := a.base.Counts; a.seconds.closed != c.Responses+c.Errors {
+		a.fault("the seconds have %d outcomes, and the tally %d", a.seconds.closed, c.Responses+c.Errors)
 	}
 }
 

@@ -1,121 +1,56 @@
 package account
 
 import (
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
-var groups = []string{"", "a", "b"}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func drawOutcomes(t *rapid.T) []outcome.Outcome {
-	rows := make([]outcome.Outcome, rapid.IntRange(0, 120).Draw(t, "slots"))
-	for i := range rows {
-		o := outcome.Outcome{
-			Slot: int64(i), Request: int32(rapid.IntRange(0, 2).Draw(t, "request")),
-			Due: time.Duration(rapid.IntRange(0, 4000).Draw(t, "due")) * time.Millisecond,
-		}
-		switch rapid.IntRange(0, 3).Draw(t, "end") {
-		case 0:
-			o.NotSent = rapid.SampledFrom(outcome.Reasons()).Draw(t, "reason")
-		case 1:
-			o.Error = rapid.SampledFrom(outcome.Classes()).Draw(t, "class")
-			o.Message = rapid.SampledFrom([]string{"", "one", "two", "three"}).Draw(t, "message")
-			o.Service = time.Duration(rapid.IntRange(0, 3000).Draw(t, "service")) * time.Millisecond
-		default:
-			o.Status = int32(rapid.SampledFrom([]int{200, 404, 503}).Draw(t, "status"))
-			o.Service = time.Duration(rapid.IntRange(0, 3000).Draw(t, "service")) * time.Millisecond
-			o.ReceivedBytes = 10
-		}
-		rows[i] = o
+// granted is an account of a run with an end that was granted so many slots.
+func granted(n int64, groups ...string) *Account {
+	a := New(false, groups)
+	a.Grant(n)
+	return a
+}
+
+// same fails unless two tallies look the same, their histograms' buckets included.
+func same(t *rapid.T, what string, got, want *tally.Tally) {
+	t.Helper()
+	if diff := cmp.Diff(want.Snapshot(true), got.Snapshot(true), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
-	return rows
 }
 
-// message is one message of a stream: a batch, or a tally, of which the last one is final.
-type message struct {
-	sequence int64
-	rows     []outcome.Outcome
-	tally    *tally.Snapshot
-	final    bool
-}
-
-// stream is the messages of a worker that sends these rows in batches of any size with tallies anywhere between, and drops
-// no second. Any of them it folds: they are in no batch, but in the next tally.
-func stream(t *rapid.T, rows []outcome.Outcome) (messages []message, folded int64) {
+// sumOf is the tally of the rows, all of which are settled.
+func sumOf(rows []outcome.Outcome) *tally.Tally {
 	var sum tally.Tally
-	folds := rapid.SampledFrom([]int{0, 1, 2, 3}).Draw(t, "folds of three") // none, some, or all
-	cells := map[int64]*tally.Tally{0: new(tally.Tally)}
-	checkpoint := func(final bool) {
-		settled := sum.Counts.Settled()
-		sum.Counts.Planned = int64(len(rows))
-		sum.Counts.InFlight = min(int64(len(rows))-settled, 3)
-		sum.Counts.Pending = sum.Counts.Planned - settled - sum.Counts.InFlight
-		s := sum.Snapshot(true)
-		seconds := make([]int64, 0, len(cells))
-		for second := range cells {
-			seconds = append(seconds, second)
-		}
-		slices.Sort(seconds)
-		for _, second := range seconds {
-			s.Seconds = append(s.Seconds, tally.Second{Second: second, Tally: cells[second].Snapshot(true)})
-		}
-		messages = append(messages, message{tally: s, final: final})
+	for i := range rows {
+		sum.Add(&rows[i], groups[rows[i].Request])
 	}
-	for rest := rows; len(rest) > 0; {
-		n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
-		var batch []outcome.Outcome
-		for i := range rest[:n] {
-			o := &rest[i]
-			sum.Add(o, groups[o.Request])
-			if rapid.IntRange(1, 3).Draw(t, "fold") <= folds {
-				sum.Folded++
-			} else {
-				sum.Records++
-				batch = append(batch, *o)
-			}
-			if o.NotSent == outcome.Sent {
-				if cells[o.Second()] == nil {
-					cells[o.Second()] = new(tally.Tally)
-				}
-				cells[o.Second()].Add(o, "")
-			}
-		}
-		if len(batch) > 0 {
-			messages = append(messages, message{rows: batch})
-		}
-		rest = rest[n:]
-		if rapid.Bool().Draw(t, "checkpoint") {
-			checkpoint(false)
-		}
-	}
-	checkpoint(true)
-	for i := range messages {
-		messages[i].sequence = int64(i + 1)
-	}
-	return messages, sum.Folded
+	sum.Counts.Planned = int64(len(rows))
+	return &sum
 }
 
-func (m message) to(a *Account) {
-	switch {
-	case m.final:
-		a.Finished(m.sequence, m.tally)
-	case m.tally != nil:
-		a.Tally(m.sequence, m.tally)
-	default:
-		a.Outcomes(m.sequence, m.rows)
+// forward holds the account's counts against its grants, and against what they were before.
+func forward(t *rapid.T, a *Account, last tally.Counts) tally.Counts {
+	t.Helper()
+	c := a.Current().Counts
+	if !c.Closed() || c.Planned != a.Granted() || c.Pending < 0 || c.InFlight < 0 || c.Unknown < 0 {
+		t.Fatalf("Current() = %v, want counts that add up to %d", c, a.Granted())
 	}
+	if c.Responses < last.Responses || c.Errors < last.Errors || c.NotSent < last.NotSent {
+		t.Fatalf("Current() = %v, which went back from %v", c, last)
+	}
+	return c
 }
-
-var ignoreStall = cmpopts.EquateEmpty()
 
 // Whatever the cutting into messages, whatever is folded and however often each message is repeated, the account is that of the
 // rows, and at every moment it is closed and has gone forward.
@@ -123,153 +58,94 @@ func TestAccountIsThatOfItsOutcomes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawOutcomes(t)
-		var want tally.Tally
-		for i := range rows {
-			want.Add(&rows[i], groups[rows[i].Request])
-		}
-		messages, folded := stream(t, rows)
-		want.Folded, want.Records, want.Counts.Planned = folded, int64(len(rows))-folded, int64(len(rows))
-		a := New(int64(len(rows)), groups)
+		messages, w := stream(t, rows)
+		want := sumOf(rows)
+		want.Folded, want.Records = w.sum.Folded, w.sum.Records
+		a := granted(int64(len(rows)), groups...)
 		last := tally.Counts{}
 		for i, m := range messages {
 			m.to(a)
 			for range rapid.IntRange(0, 2).Draw(t, "repeats") {
 				messages[rapid.IntRange(0, i).Draw(t, "repeated")].to(a)
 			}
-			c := a.Current().Counts
-			if !c.Closed() || c.Planned != int64(len(rows)) {
-				t.Fatalf("after message %d: counts %v of %d slots", m.sequence, c, len(rows))
-			}
-			if c.Responses < last.Responses || c.Errors < last.Errors || c.NotSent < last.NotSent {
-				t.Fatalf("after message %d: %v went back from %v", m.sequence, c, last)
-			}
-			last = c
+			last = forward(t, a, last)
 		}
 		if a.Fault != "" || !a.Complete() {
 			t.Fatalf("fault %q, complete %v", a.Fault, a.Complete())
 		}
-		if diff := cmp.Diff(want.Snapshot(true), a.Current().Snapshot(true), ignoreStall); diff != "" {
-			t.Fatalf("account (-want +got): %s", diff)
-		}
+		same(t, "account", a.Current(), want)
 		over, _ := a.TakeSeconds()
-		var sum tally.Tally
-		for _, second := range over {
-			sum.Merge(second)
+		for second, cell := range w.cells {
+			same(t, "second", over[second], cell)
 		}
-		if c := sum.Counts; c.Responses != want.Counts.Responses || c.Errors != want.Counts.Errors {
-			t.Fatalf("the seconds have %v, the shard %v", c, want.Counts)
+		if len(over) != len(w.cells) {
+			t.Fatalf("TakeSeconds() = %d seconds, want %d", len(over), len(w.cells))
 		}
 	})
 }
 
-// A stream that breaks off anywhere leaves what was not reported unknown, and nothing else.
-func TestLostShard(t *testing.T) {
+// However the rows are cut into messages, and whatever is said twice, the account in the end is the same.
+func TestCuttingDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawOutcomes(t)
-		messages, _ := stream(t, rows)
-		a := New(int64(len(rows)), groups)
-		for _, m := range messages[:rapid.IntRange(0, len(messages)-1).Draw(t, "received")] {
-			m.to(a)
+		var ends [2]*tally.Tally
+		for i := range ends {
+			a := granted(int64(len(rows)), groups...)
+			messages, _ := stream(t, rows)
+			for _, m := range messages {
+				m.to(a)
+				if i == 1 {
+					m.to(a)
+				}
+			}
+			if a.Fault != "" {
+				t.Fatalf("Fault = %q, want none", a.Fault)
+			}
+			ends[i] = a.Current()
+			if n := ends[i].Records + ends[i].Folded; n != int64(len(rows)) {
+				t.Fatalf("%d outcomes in batches and %d folded, want %d together", ends[i].Records, ends[i].Folded, len(rows))
+			}
+			ends[i].Records, ends[i].Folded = 0, 0 // how they came is how they were cut
 		}
-		settled := a.Current().Counts.Settled()
-		a.Lose(0)
-		c := a.Current().Counts
-		if !c.Closed() || c.Unknown != int64(len(rows))-settled || c.Pending != 0 || c.InFlight != 0 {
-			t.Fatalf("a lost shard = %v, of %d with %d settled", c, len(rows), settled)
-		}
+		same(t, "account of two cuttings", ends[1], ends[0])
 	})
 }
 
+// Of a run without end, slots that were granted and not claimed are none.
 func TestShardWithoutEnd(t *testing.T) {
 	t.Parallel()
-	a := New(schedule.Unbounded, []string{""})
+	a := New(true, []string{""})
+	a.Grant(9)
 	row := []outcome.Outcome{{Status: 200}}
-	a.Outcomes(1, row)
+	a.Started(1)
+	if c, want := a.Current().Counts, (tally.Counts{}); c != want {
+		t.Errorf("Current() before the first outcome = %v, want %v", c, want)
+	}
+	a.Outcomes(2, row)
 	var sum tally.Tally
 	sum.Add(&row[0], "")
 	sum.Records, sum.Counts.InFlight, sum.Counts.Planned = 1, 4, 5
-	a.Tally(2, sum.Snapshot(true))
-	a.Outcomes(3, row)
-	if c := a.Current().Counts; c.Planned != 6 || c.InFlight != 4 || c.Responses != 2 || c.Pending != 0 {
-		t.Errorf("counts = %v, want 2 responses and 4 in flight", c)
-	}
-	a.Lose(9)
-	if c := a.Current().Counts; c.Planned != 6 || c.Unknown != 4 {
-		t.Errorf("lost counts = %v, want 4 unknown", c)
-	}
-	never := New(schedule.Unbounded, []string{""})
-	never.Lose(9)
-	if c := never.Current().Counts; c.Planned != 9 || c.Unknown != 9 {
-		t.Errorf("counts of a worker that never sent a tally = %v, want 9 unknown", c)
-	}
-}
-
-func TestFaultsAreNamed(t *testing.T) {
-	t.Parallel()
-	row := []outcome.Outcome{{Status: 200}}
-	good := func() *tally.Tally {
-		var sum tally.Tally
-		sum.Add(&row[0], "")
-		sum.Records, sum.Counts.Pending, sum.Counts.Planned = 1, 1, 2
-		return &sum
-	}
-	// A tally with its one second.
-	snapshot := func(sum *tally.Tally) *tally.Snapshot {
-		var second tally.Tally
-		second.Add(&row[0], "")
-		s := sum.Snapshot(true)
-		s.Seconds = []tally.Second{{Second: 0, Tally: second.Snapshot(true)}}
-		return s
-	}
-	for _, tt := range []struct {
-		name   string
-		change func(*tally.Tally)
-	}{
-		{"counts that do not add up", func(s *tally.Tally) { s.Counts.Pending = 7 }},
-		{"another number of slots", func(s *tally.Tally) { s.Counts.Planned, s.Counts.Pending = 3, 2 }},
-		{"more outcomes than were received", func(s *tally.Tally) {
-			s.Add(&row[0], "")
-			s.Records, s.Counts.Pending = 2, 0
-		}},
-		{"fewer outcomes than were received", func(s *tally.Tally) {
-			*s = tally.Tally{Counts: tally.Counts{Planned: 2, Pending: 2}}
-		}},
-		{"another status", func(s *tally.Tally) { s.ByStatus[200] = 2 }},
-		{"outcomes in no batch", func(s *tally.Tally) { s.Folded = 1 }},
-		{"a folded outcome that is not there", func(s *tally.Tally) { s.Folded, s.Records = 1, 0 }},
-		{"a folded outcome in the place of one that was received", func(s *tally.Tally) {
-			s.Add(&outcome.Outcome{Error: outcome.Other}, "")
-			*s = tally.Tally{Counts: s.Counts, Errors: s.Errors, Lateness: s.Lateness, Folded: 2}
-			s.Counts.Planned, s.Counts.Pending, s.Counts.Responses, s.Counts.Errors = 2, 0, 0, 2
-			s.Errors[outcome.Other].Count = 2
-		}},
-		{"an error that was none", func(s *tally.Tally) {
-			*s = tally.Tally{}
-			s.Add(&outcome.Outcome{Error: outcome.Other}, "")
-			s.Records, s.Counts.Pending, s.Counts.Planned = 1, 1, 2
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			a := New(2, []string{""})
-			a.Outcomes(1, row)
-			bad := good()
-			tt.change(bad)
-			a.Tally(2, snapshot(bad))
-			if a.Fault == "" {
-				t.Error("no fault")
-			}
-		})
-	}
-	a := New(2, []string{""})
-	a.Outcomes(1, row)
-	a.Tally(2, snapshot(good()))
-	if a.Fault != "" {
-		t.Errorf("a good tally has the fault %q", a.Fault)
-	}
+	a.Tally(3, sum.Snapshot(true))
 	a.Outcomes(4, row)
-	if a.Fault == "" {
-		t.Error("a gap is no fault")
+	if c, want := a.Current().Counts, (tally.Counts{Planned: 6, InFlight: 4, Responses: 2}); c != want {
+		t.Errorf("Current() = %v, want %v", c, want)
+	}
+	if n := a.Begun(); n != 6 {
+		t.Errorf("Begun() = %d, want 6", n)
+	}
+	a.Lose()
+	if c, want := a.Current().Counts, (tally.Counts{Planned: 9, Responses: 2, Unknown: 7}); c != want {
+		t.Errorf("Current() of a lost shard = %v, want %v: it may have sent all that it was granted", c, want)
+	}
+	w := newWorker(2)
+	w.sequence = 4
+	if _, ok := w.take(append(row, row...), true); ok {
+		t.Fatal("folded rows are a message")
+	}
+	w.sum.Folded, w.sum.Records = 0, 2
+	w.finished().to(a)
+	if c, want := a.Current().Counts, (tally.Counts{Planned: 2, Responses: 2}); c != want || a.Fault != "" {
+		t.Errorf("Current() at the end = %v, fault %q, want %v", c, a.Fault, want)
 	}
 }

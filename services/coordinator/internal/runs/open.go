@@ -81,7 +81,7 @@ func (c *conductor) place(address string, concurrency int64, original bool) *sha
 	copy(shards, c.shards)
 	c.shards = append(shards, s) // readers have the old one
 	c.mu.Unlock()
-	s.start = c.start
+	s.start, s.joined = c.start, !original
 	s.hold = hold{concurrency: concurrency, original: original, answered: true, lastAnswer: time.Now(), dirty: true}
 	s.refill = func() { c.spawn(func() { c.post(func() { c.refill() }) }) }
 	c.series.join(s.index)

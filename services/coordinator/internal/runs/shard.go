@@ -22,6 +22,8 @@ type shard struct {
 	address string
 	hold    hold // the conductor's
 
+	joined  bool // it was opened while the run went on
+
 	refillAt atomic.Int64 // from so many settled slots on the conductor wants to know; math.MaxInt64: never
 	refill   func()       // tells it
 
@@ -96,7 +98,7 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 
 // noteOffset notes when the shard began, on our clock. The lock is held.
 func (s *shard) noteOffset() {
-	if s.effort == nil || s.begin == 0 || s.worker == nil {
+	if s.effort == nil || s.begin == 0 || s.worker == nil || s.joined {
 		return
 	}
 	meant, err := s.worker.Clock(s.start)

@@ -13,7 +13,7 @@ import (
 func TestConcurrentCommits(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, Options{}, func(t *testing.T, begin func() Store) {
-		const callers, commits = 16, 10
+		const callers, commits = 12, 6
 		s := begin()
 		var calling sync.WaitGroup
 		for i := range callers {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,10 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv(committerVariable); path != "" {
 		os.Exit(commitForever(path))
+	}
+	// With the race detector SQLite is slow. The command line has the last word.
+	if err := flag.Set("rapid.checks", "8"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

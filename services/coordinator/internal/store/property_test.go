@@ -151,7 +151,12 @@ func testRandomSequence(t *rapid.T, open func() (Store, error)) {
 		return fmt.Sprintf("run-%d", rapid.IntRange(0, max(created-1, 0)).Draw(t, "run"))
 	})
 	t.Repeat(map[string]func(*rapid.T){
-		"": func(t *rapid.T) { checkModel(t, s, m) },
+		"": func(t *rapid.T) {
+			checkHeads(t, s, m)
+			if id := anyRun.Draw(t, "checked"); m.runs[id] != nil {
+				checkRun(t, s, m, id)
+			}
+		},
 		"create": func(t *rapid.T) {
 			run := head(created)
 			created++
@@ -189,8 +194,10 @@ func testRandomSequence(t *rapid.T, open func() (Store, error)) {
 			if s.Epoch() != epoch+1 {
 				t.Fatalf("Epoch = %d, want %d", s.Epoch(), epoch+1)
 			}
+			checkAll(t, s, m)
 		},
 	})
+	checkAll(t, s, m)
 }
 
 // drawChange is a change of the run; what it ends has ended for good.
@@ -224,32 +231,40 @@ func drawChange(t *rapid.T, m *model, id string) Change {
 	return c
 }
 
-// checkModel compares all that can be read.
-func checkModel(t *rapid.T, s Store, m *model) {
-	ctx := context.Background()
-	heads := m.heads()
+// checkAll compares all that can be read.
+func checkAll(t *rapid.T, s Store, m *model) {
 	var unended []*Run
-	for _, h := range heads {
-		want := m.run(h.ID)
-		got, err := s.Find(ctx, h.ID)
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Fatalf("Find(%s) = %v, %s", h.ID, err, gocmp.Diff(got, want))
-		}
-		intervals, more, err := s.Intervals(ctx, h.ID, 0, 100)
-		wantIntervals := ordered(m.runs[h.ID].intervals, func(a, b Interval) int { return cmp.Compare(a.Second, b.Second) })
-		if err != nil || more || !reflect.DeepEqual(intervals, wantIntervals) {
-			t.Fatalf("Intervals(%s) = %v, %v, %s", h.ID, more, err, gocmp.Diff(intervals, wantIntervals))
-		}
+	for _, h := range m.heads() {
+		checkRun(t, s, m, h.ID)
 		if h.Ended.IsZero() {
-			unended = append(unended, want)
+			unended = append(unended, m.run(h.ID))
 		}
 	}
-	if got, err := s.Unended(ctx); err != nil || !reflect.DeepEqual(got, unended) {
+	if got, err := s.Unended(context.Background()); err != nil || !reflect.DeepEqual(got, unended) {
 		t.Fatalf("Unended = %v, %s", err, gocmp.Diff(got, unended))
 	}
-	slices.Reverse(heads)
-	page, more, err := s.Page(ctx, 0, 1000)
-	if err != nil || more || !reflect.DeepEqual(page, heads) {
-		t.Fatalf("Page = %v, %v, %s", more, err, gocmp.Diff(page, heads))
+}
+
+// checkRun compares a run that is stored.
+func checkRun(t *rapid.T, s Store, m *model, id string) {
+	want := m.run(id)
+	got, err := s.Find(context.Background(), id)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("Find(%s) = %v, %s", id, err, gocmp.Diff(got, want))
+	}
+	intervals, more, err := s.Intervals(context.Background(), id, 0, 100)
+	wantIntervals := ordered(m.runs[id].intervals, func(a, b Interval) int { return cmp.Compare(a.Second, b.Second) })
+	if err != nil || more || !reflect.DeepEqual(intervals, wantIntervals) {
+		t.Fatalf("Intervals(%s) = %v, %v, %s", id, more, err, gocmp.Diff(intervals, wantIntervals))
+	}
+}
+
+// checkHeads compares what runs there are, and their own rows.
+func checkHeads(t *rapid.T, s Store, m *model) {
+	want := m.heads()
+	slices.Reverse(want)
+	got, more, err := s.Page(context.Background(), 0, 1000)
+	if err != nil || more || !reflect.DeepEqual(got, want) {
+		t.Fatalf("Page = %v, %v, %s", more, err, gocmp.Diff(got, want))
 	}
 }
