@@ -4,156 +4,119 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"google.golang.org/grpc"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
-	"github.com/fanout-load/fanout/services/internal/outcome"
-	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/tally"
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
-// Coordinator is a client of a CoordinatorService. It is safe for concurrent use.
+// Coordinator is a client of a CoordinatorService. It is safe for concurrent use. What may be repeated it repeats at a
+// coordinator that is not there for a moment, as one that is started again is.
 type Coordinator struct {
 	client fanoutv1.CoordinatorServiceClient
+	redial func() // makes a connection that is down try again at once
 }
 
 // NewCoordinator makes a client over the connection.
 func NewCoordinator(conn grpc.ClientConnInterface) *Coordinator {
-	return &Coordinator{fanoutv1.NewCoordinatorServiceClient(conn)}
+	return &Coordinator{client: fanoutv1.NewCoordinatorServiceClient(conn), redial: redialOf(conn)}
 }
 
 // callTimeout is how long a coordinator has to answer: longer than any answer takes, shorter than a person waits.
 const callTimeout = 10 * time.Second
 
-// Create creates a run.
+// Create creates a run. With a RequestID it is repeated for 2 s while the coordinator is not there; without one a second run
+// could come of it.
 func (c *Coordinator) Create(ctx context.Context, about run.NewRun) (*run.Run, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	response, err := c.client.CreateRun(ctx, &fanoutv1.CreateRunRequest{
-		RequestId: about.RequestID, Plan: wire.PlanProto(about.Plan), Name: about.Name, Labels: about.Labels,
-	})
-	if err != nil {
+	var response *fanoutv1.CreateRunResponse
+	create := func() (err error) {
+		response, err = answer(ctx, c.client.CreateRun, wire.NewRunProto(&about))
+		return err
+	}
+	patience := createPatience
+	if about.RequestID == "" {
+		patience = 0
+	}
+	if err := c.persist(ctx, patience, create); err != nil {
 		return nil, err
 	}
 	return wire.Run(response.GetRun()), nil
-}
-
-// Watch calls each with the run as it is now, again and again until it has ended, and returns it as it ended, with
-// histogram buckets if the coordinator is still there to ask for them.
-func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run)) (*run.Run, error) {
-	stream, err := c.client.WatchRun(ctx, &fanoutv1.WatchRunRequest{RunId: id})
-	if err != nil {
-		return nil, err
-	}
-	var last *run.Run
-	for {
-		message, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF) && last != nil:
-			full, err := c.Find(ctx, id)
-			if err != nil { // a coordinator that shuts down: the report, without its buckets
-				return last, nil
-			}
-			return full, nil
-		case err != nil:
-			return nil, err
-		}
-		last = wire.Run(message.GetRun())
-		each(last)
-	}
 }
 
 // Find is the run with everything known of it.
 func (c *Coordinator) Find(ctx context.Context, id string) (*run.Run, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	response, err := c.client.GetRun(ctx, &fanoutv1.GetRunRequest{RunId: id, View: fanoutv1.RunView_RUN_VIEW_FULL})
+	request := &fanoutv1.GetRunRequest{RunId: id, View: fanoutv1.RunView_RUN_VIEW_FULL}
+	response, err := answer(ctx, c.client.GetRun, request)
 	if err != nil {
 		return nil, err
 	}
 	return wire.Run(response.GetRun()), nil
 }
 
-// Cancel ends a run cleanly.
+// List is a page of at most so many runs, newest first and without histogram buckets, and the token of the next page. The first
+// page has the token "", and so has the one after the last.
+func (c *Coordinator) List(ctx context.Context, pageSize int, token string) (runs []*run.Run, next string, err error) {
+	request := &fanoutv1.ListRunsRequest{PageSize: int32(min(max(pageSize, 0), maxPage)), PageToken: token}
+	response, err := answer(ctx, c.client.ListRuns, request)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, pb := range response.GetRuns() {
+		runs = append(runs, wire.Run(pb))
+	}
+	return runs, response.GetNextPageToken(), nil
+}
+
+// maxPage is the most that a coordinator puts into a page.
+const maxPage = 1000
+
+// Intervals is a page of the run's seconds, oldest first, and the token of the next page. The first page has the token "", and so
+// has the one after the last. A page has the coordinator's default size: a second of a run with many groups is long.
+func (c *Coordinator) Intervals(ctx context.Context, id, token string) (intervals []run.Interval, next string, err error) {
+	request := &fanoutv1.ListRunIntervalsRequest{RunId: id, PageToken: token}
+	response, err := answer(ctx, c.client.ListRunIntervals, request)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, pb := range response.GetIntervals() {
+		intervals = append(intervals, wire.Interval(pb))
+	}
+	return intervals, response.GetNextPageToken(), nil
+}
+
+// Cancel ends a run cleanly. It is repeated for 10 s while the coordinator is not there.
 func (c *Coordinator) Cancel(ctx context.Context, id string) error {
-	_, err := c.client.CancelRun(ctx, &fanoutv1.CancelRunRequest{RunId: id})
+	return c.persist(ctx, cancelPatience, func() error {
+		_, err := answer(ctx, c.client.CancelRun, &fanoutv1.CancelRunRequest{RunId: id})
+		return err
+	})
+}
+
+// Delete forgets a run that has ended.
+func (c *Coordinator) Delete(ctx context.Context, id string) error {
+	_, err := answer(ctx, c.client.DeleteRun, &fanoutv1.DeleteRunRequest{RunId: id})
 	return err
 }
 
-// Call is one direct call to a WorkerService: the whole plan on one worker. FanOut is called once; Stop is safe to call at any
-// time, from anywhere.
-type Call struct {
-	client fanoutv1.WorkerServiceClient
-	runID  chan string // capacity 1: the call's name for Stop, once it is known
-}
-
-// NewCall makes a client over the connection.
-func NewCall(conn grpc.ClientConnInterface) *Call {
-	return &Call{client: fanoutv1.NewWorkerServiceClient(conn), runID: make(chan string, 1)}
-}
-
-// FanOut sends the plan's requests and calls each with every outcome as it comes, from the calling goroutine. The outcome is each's
-// until it returns, and what it points to for as long as it likes. FanOut returns the final tally; without one, because the stream
-// ended before finished, it returns an error. An error of each ends the call, and gives up its account.
-func (c *Call) FanOut(ctx context.Context, p *plan.Plan, each func(*outcome.Outcome) error) (*tally.Snapshot, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := c.client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: wire.PlanProto(p)})
+// Verify checks what is stored of a run that has ended against itself.
+func (c *Coordinator) Verify(ctx context.Context, id string) ([]run.Check, error) {
+	response, err := answer(ctx, c.client.VerifyRun, &fanoutv1.VerifyRunRequest{RunId: id})
 	if err != nil {
 		return nil, err
 	}
-	var (
-		final *tally.Snapshot
-		rows  []outcome.Outcome
-	)
-	for {
-		encoded, err := wire.Receive(stream)
-		switch {
-		case err != nil && final != nil:
-			return final, nil
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("the worker's stream ended without finished")
-		case err != nil:
-			return nil, err
-		}
-		_, read, message, err := wire.ReadResponse(encoded, rows[:0])
-		if err != nil {
-			return nil, fmt.Errorf("the worker sent what is not a message of its stream: %w", err)
-		}
-		switch event := message.GetEvent().(type) {
-		case *fanoutv1.FanOutResponse_Started:
-			select {
-			case c.runID <- event.Started.GetRunId():
-			default: // it is known
-			}
-		case *fanoutv1.FanOutResponse_Finished:
-			final = wire.Snapshot(event.Finished.GetTally())
-		}
-		for i := range read {
-			if err := each(&read[i]); err != nil {
-				return nil, err
-			}
-		}
-		clear(read) // what an outcome points to may be the callee's now
-		rows = read
+	var checks []run.Check
+	for _, pb := range response.GetChecks() {
+		checks = append(checks, wire.Check(pb))
 	}
+	return checks, nil
 }
 
-// Stop ends the call of FanOut cleanly, as soon as it has started.
-func (c *Call) Stop(ctx context.Context) error {
-	select {
-	case id := <-c.runID:
-		c.runID <- id
-		_, err := c.client.StopFanOut(ctx, &fanoutv1.StopFanOutRequest{RunId: id})
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// answer is what a call answers within callTimeout.
+func answer[Q, A any](ctx context.Context, call func(context.Context, Q, ...grpc.CallOption) (A, error), request Q) (A, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return call(ctx, request)
 }

@@ -126,12 +126,14 @@ func (w scriptedWorker) FanOut(_ *fanoutv1.FanOutRequest, s grpc.ServerStreaming
 	return w.script(s)
 }
 
+type watchStream = grpc.ServerStreamingServer[fanoutv1.WatchRunResponse]
+
 // scriptedCoordinator shows a run as its script says, and is gone for every other call.
 type scriptedCoordinator struct {
 	fanoutv1.UnimplementedCoordinatorServiceServer
-	script func(grpc.ServerStreamingServer[fanoutv1.WatchRunResponse]) error
+	script func(watchStream) error
 }
 
-func (c scriptedCoordinator) WatchRun(_ *fanoutv1.WatchRunRequest, s grpc.ServerStreamingServer[fanoutv1.WatchRunResponse]) error {
+func (c scriptedCoordinator) WatchRun(_ *fanoutv1.WatchRunRequest, s watchStream) error {
 	return c.script(s)
 }

@@ -27,8 +27,8 @@ func startParts(ctx context.Context, binary string) (*parts, error) {
 		args func() []string
 	}{
 		{&p.target, func() []string { return []string{"target"} }},
-		{&p.worker, func() []string { return []string{"worker"} }},
-		{&p.coordinator, func() []string { return []string{"coordinator", "--workers", p.worker.address} }},
+		{&p.worker, func() []string { return []string{"worker", "--state-dir", "none"} }},
+		{&p.coordinator, func() []string { return []string{"coordinator", "--store", "memory", "--workers", p.worker.address} }},
 	} {
 		started, err := startPart(ctx, binary, start.args()...)
 		if err != nil {

@@ -58,6 +58,7 @@ func newRoot(std stdio) *cobra.Command {
 		Short: "Fire HTTP requests from many goroutines on many machines, and account for every one of them",
 		Example: `  fanout run -n 10000 -c 100 http://127.0.0.1:8080/     a load, with a report
   fanout call http://a.test/ http://b.test/              one answer each, as they arrive
+  fanout runs list                                       what a coordinator has carried out
   fanout demo                                            what it is for, in 20 seconds`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -66,7 +67,8 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(newRun(std), newCall(std), newWorker(std), newCoordinator(std), newTarget(std), newDemo(std), newVersion())
+	root.AddCommand(newRun(std), newCall(std), newWorker(std), newCoordinator(std), newRuns(std), newTarget(std),
+		newDemo(std), newVersion())
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	strict(root)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,11 +30,11 @@ type result struct {
 // command carries out the command in this process.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
-	return begin(t, args...)()
+	return begin(t.Context(), t, args...)()
 }
 
-// begin begins the command in this process; end waits for it.
-func begin(t *testing.T, args ...string) (end func() result) {
+// begin begins the command in this process, to which the context's end is a Ctrl-C; end waits for it.
+func begin(ctx context.Context, t *testing.T, args ...string) (end func() result) {
 	t.Helper()
 	in, err := os.Open(os.DevNull)
 	if err != nil {
@@ -40,7 +42,7 @@ func begin(t *testing.T, args ...string) (end func() result) {
 	}
 	std := stdio{in: in, out: emptyFile(t, "out"), err: emptyFile(t, "err")}
 	ended := make(chan exitCode, 1) // for its one result
-	go func() { ended <- execute(t.Context(), args, std) }()
+	go func() { ended <- execute(ctx, args, std) }()
 	return func() result {
 		t.Helper()
 		code := <-ended
@@ -103,6 +105,12 @@ func start(t *testing.T, args ...string) service {
 	in, closeIn := pipe(t)
 	said, out := pipe(t)
 	std := stdio{in: in, out: out, err: emptyFile(t, "err")}
+	switch args = slices.Clone(args); args[0] { // what is given overrides it
+	case "worker":
+		args = slices.Insert(args, 1, "--state-dir", "none")
+	case "coordinator":
+		args = slices.Insert(args, 1, "--store", "memory")
+	}
 	ended := make(chan exitCode, 1) // for its one result
 	go func() {
 		ended <- execute(t.Context(), append(args, "--listen", "127.0.0.1:0", "--until-stdin-closes"), std)

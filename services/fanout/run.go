@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/fanout-load/fanout/services/client"
 	"github.com/fanout-load/fanout/services/coordinator"
@@ -16,7 +15,6 @@ import (
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/preflight"
-	"github.com/fanout-load/fanout/services/internal/report"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/worker"
@@ -31,6 +29,8 @@ type runFlags struct {
 	coordinator string
 	name        string
 	labels      []string
+	onLoss      string
+	store       string
 	output      string
 	strict      bool
 }
@@ -63,21 +63,12 @@ the target does, and each --stage so many for a time, one after the other. Exit 
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "", "use the coordinator at `HOST:PORT`")
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the run")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "label of the run as `KEY=VALUE`; may be repeated")
+	cmd.Flags().StringVar(&f.onLoss, "on-worker-loss", "reassign", "when a worker is lost: reassign its slots to the others, continue without them, or fail")
+	cmd.Flags().StringVar(&f.store, "store", memory, "keep the run in the file at `PATH`, or in memory; a coordinator has its own")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 3 when the generator limited the run, since its figures describe itself then")
 	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, std, args[0]) }
 	return cmd
-}
-
-func addOutput(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
-}
-
-func checkOutput(output string) error {
-	if output != "text" && output != "json" {
-		return usage(fmt.Errorf("-o %q is neither text nor json", output))
-	}
-	return nil
 }
 
 func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
@@ -91,14 +82,23 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	if f.coordinator == "" && f.workers == "" {
 		warn(std, about.Plan)
 	}
+	store, err := openStore(cmd.Context(), f.store, 0)
+	if err != nil {
+		return failure(err)
+	}
+	return closing(store, f.runWith(cmd.Context(), std, about, store))
+}
+
+// runWith carries out the run; a coordinator in this process keeps it in the store.
+func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, store coordinator.Store) error {
 	var services embedded.Services
 	defer services.Close()
-	conn, err := f.connect(&services)
+	conn, err := f.connect(&services, store)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	final, err := carryOut(cmd.Context(), client.NewCoordinator(conn), about, std)
+	final, err := carryOut(ctx, client.NewCoordinator(conn), about, std)
 	switch {
 	case rpcerr.IsInvalid(err):
 		return usage(errors.New(rpcerr.Text(err)))
@@ -107,7 +107,7 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 	case err != nil:
 		return failure(errors.New(rpcerr.Text(err)))
 	}
-	if err := f.print(std, final); err != nil {
+	if err := printRun(std, f.output, final); err != nil {
 		return failure(err)
 	}
 	code := verdictCode(final)
@@ -121,11 +121,14 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 }
 
 func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
-	about := run.NewRun{Name: f.name, Labels: map[string]string{}}
+	// The id makes a CreateRun that is repeated, because its answer was lost, the same run.
+	about := run.NewRun{RequestID: rand.Text(), Name: f.name, Labels: map[string]string{}}
 	given := cmd.Flags().Changed
 	switch {
 	case given("workers") && given("coordinator"):
 		return about, errors.New("--workers and --coordinator exclude each other; the coordinator knows its workers")
+	case given("store") && given("coordinator"):
+		return about, errors.New("--store and --coordinator exclude each other; the coordinator has a store of its own")
 	case given("workers"):
 		if _, err := coordinator.ParseWorkers(f.workers); err != nil {
 			return about, err
@@ -135,6 +138,9 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 			return about, err
 		}
 	}
+	if err := checkStore(f.store); err != nil {
+		return about, err
+	}
 	for _, label := range f.labels {
 		key, value, ok := strings.Cut(label, "=")
 		if !ok {
@@ -143,6 +149,9 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 		about.Labels[key] = value
 	}
 	var err error
+	if about.OnWorkerLoss, err = choose(cmd.Flags(), "on-worker-loss", f.onLoss, run.OnWorkerLosses()); err != nil {
+		return about, err
+	}
 	if about.Plan, err = f.request.plan(cmd.Flags(), []string{url}); err != nil {
 		return about, err
 	}
@@ -167,8 +176,8 @@ func warn(std stdio, p *plan.Plan) {
 }
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.
-func (f *runFlags) connect(services *embedded.Services) (*grpcdial.Conn, error) {
-	config := embedded.Config{Version: version}
+func (f *runFlags) connect(services *embedded.Services, store coordinator.Store) (*grpcdial.Conn, error) {
+	config := embedded.Config{Version: version, Store: store}
 	var (
 		conn *grpcdial.Conn
 		err  error
@@ -189,37 +198,4 @@ func (f *runFlags) connect(services *embedded.Services) (*grpcdial.Conn, error) 
 		return nil, failure(err)
 	}
 	return conn, nil
-}
-
-// carryOut creates the run and watches it to its end. The first Ctrl-C cancels the run, which then still ends with its
-// report; the second ends the process at once, because nothing catches it any more.
-func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, std stdio) (*run.Run, error) {
-	created, err := c.Create(ctx, about)
-	if err != nil {
-		return nil, err
-	}
-	interrupted, release := untilSignal(ctx)
-	defer release()
-	stopped := context.AfterFunc(interrupted, func() {
-		release()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = c.Cancel(ctx, created.ID) // the watch tells whether the coordinator is still there
-	})
-	defer stopped()
-	progress := newProgress(std)
-	defer progress.clear()
-	return c.Watch(ctx, created.ID, progress.show)
-}
-
-func (f *runFlags) print(std stdio, final *run.Run) error {
-	if f.output == "json" {
-		return report.JSON(std.out, final)
-	}
-	width, _, err := term.GetSize(int(std.out.Fd()))
-	terminal := err == nil
-	if !terminal {
-		width = 0
-	}
-	return report.Text(std.out, final, report.TextOptions{Width: min(width, 120), Color: terminal})
 }

@@ -5,67 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fanout-load/fanout/services/coordinator"
-	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/target"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
-// serve opens the listener, says where it is, and runs the service until a signal, or with --until-stdin-closes until
-// standard input closes.
-func serve(cmd *cobra.Command, std stdio, name, listen string, bound bool, service func(context.Context, net.Listener) error) error {
-	ctx, cancel := untilSignal(cmd.Context())
-	defer cancel()
-	if bound {
-		go func() { // ends with the process: a read of standard input cannot be interrupted
-			_, _ = io.Copy(io.Discard, std.in)
-			cancel()
-		}()
-	}
-	l, err := grpcserve.Listen(listen)
-	if err != nil {
-		return usageOrFailure(err)
-	}
-	if _, err := fmt.Fprintf(std.out, "fanout %s listening on %s\n", name, l.Addr()); err != nil {
-		return failure(err)
-	}
-	if err := service(ctx, l); err != nil {
-		return failure(fmt.Errorf("serving: %w", err))
-	}
-	return nil
-}
-
-func usageOrFailure(err error) error {
-	var taken *grpcserve.TakenError
-	if errors.As(err, &taken) {
-		return failure(err)
-	}
-	return usage(err)
-}
-
-// boundFlag is for programs that start a service as a process of their own, as the demo does.
-func boundFlag(cmd *cobra.Command) *bool {
-	bound := cmd.Flags().Bool("until-stdin-closes", false, "end when standard input closes")
-	_ = cmd.Flags().MarkHidden("until-stdin-closes") // fails only for a flag that is not there
-	return bound
-}
-
-func newLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
-
 func newWorker(std stdio) *cobra.Command {
 	cmd := &cobra.Command{Use: "worker", Short: "Serve the WorkerService: send requests for others", Args: cobra.NoArgs}
 	listen := cmd.Flags().String("listen", "127.0.0.1:7070", "`HOST:PORT` to listen on; port 0 lets the system choose")
+	var state stateFlag
+	state.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := state.check(); err != nil {
+			return usage(err)
+		}
 		config := worker.Config{Version: version, Log: newLog(std.err)}
-		return serve(cmd, std, "worker", *listen, *bound, func(ctx context.Context, l net.Listener) error {
-			return worker.Serve(ctx, l, config)
+		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
+			var err error
+			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
+				return failure(err)
+			}
+			if err := listening(std, "worker", l); err != nil {
+				return errors.Join(err, config.State.Close())
+			}
+			return served(errors.Join(worker.Serve(ctx, l, config), config.State.Close()))
 		})
 	}
 	return cmd
@@ -75,18 +44,29 @@ func newCoordinator(std stdio) *cobra.Command {
 	cmd := &cobra.Command{Use: "coordinator", Short: "Serve the CoordinatorService: split runs over workers", Args: cobra.NoArgs}
 	listen := cmd.Flags().String("listen", "127.0.0.1:7071", "`HOST:PORT` to listen on; port 0 lets the system choose")
 	workers := cmd.Flags().String("workers", "", "workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
+	var store storeFlags
+	store.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *workers == "" {
 			return usage(errors.New("coordinator needs --workers, as in --workers 127.0.0.1:7070"))
 		}
 		found, err := coordinator.ParseWorkers(*workers)
+		if err == nil {
+			err = store.check(cmd.Flags())
+		}
 		if err != nil {
 			return usage(err)
 		}
 		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
-		return serve(cmd, std, "coordinator", *listen, *bound, func(ctx context.Context, l net.Listener) error {
-			return coordinator.Serve(ctx, l, config)
+		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
+			if config.Store, err = store.open(ctx); err != nil {
+				return failure(err)
+			}
+			if err := listening(std, "coordinator", l); err != nil {
+				return errors.Join(err, config.Store.Close())
+			}
+			return served(errors.Join(coordinator.Serve(ctx, l, config), config.Store.Close()))
 		})
 	}
 	return cmd
@@ -102,7 +82,12 @@ func newTarget(std stdio) *cobra.Command {
 		if *quiet {
 			out = nil
 		}
-		return serve(cmd, std, "target", *listen, *bound, target.NewDemo(out, nil).Serve)
+		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
+			if err := listening(std, "target", l); err != nil {
+				return err
+			}
+			return served(target.NewDemo(out, nil).Serve(ctx, l))
+		})
 	}
 	return cmd
 }

@@ -35,6 +35,9 @@ type Dialer struct {
 	// Lookup resolves a name. Nil: Go's own resolver, which needs no thread for each look-up, so that ten thousand may
 	// wait at once.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// DialContext connects to an address that was checked, as net.Dialer's method of this name does. Nil: TCP. It is what tests with
+	// fake time use, which a socket knows nothing of.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 var resolver = &net.Resolver{PreferGo: true}
@@ -62,7 +65,7 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, Timing, er
 		}
 	}
 	begin = time.Now()
-	conn, err := dialFirst(ctx, addrs, port)
+	conn, err := d.dialFirst(ctx, addrs, port)
 	timing.Dial = time.Since(begin)
 	return conn, timing, err
 }
@@ -87,10 +90,10 @@ func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	return addrs, nil
 }
 
-func dialFirst(ctx context.Context, addrs []netip.Addr, port string) (net.Conn, error) {
+func (d *Dialer) dialFirst(ctx context.Context, addrs []netip.Addr, port string) (net.Conn, error) {
 	var last error
 	for i, addr := range addrs {
-		conn, err := dialOne(ctx, net.JoinHostPort(addr.Unmap().String(), port), len(addrs)-i)
+		conn, err := d.dialOne(ctx, net.JoinHostPort(addr.Unmap().String(), port), len(addrs)-i)
 		if err == nil {
 			return conn, nil
 		}
@@ -104,11 +107,14 @@ func dialFirst(ctx context.Context, addrs []netip.Addr, port string) (net.Conn, 
 }
 
 // dialOne dials one address; with others to follow it gets its part of the time until the context's deadline.
-func dialOne(ctx context.Context, address string, left int) (net.Conn, error) {
+func (d *Dialer) dialOne(ctx context.Context, address string, left int) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok && left > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
+	}
+	if d.DialContext != nil {
+		return d.DialContext(ctx, "tcp", address)
 	}
 	// Keep-alive probes are off: a connection lives for seconds, and each probe option is a system call more per dial.
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}
