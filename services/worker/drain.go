@@ -56,6 +56,9 @@ func (w *Worker) holdsLocked(shards []*execution) bool {
 func (w *Worker) Close() {
 	w.mu.Lock()
 	w.draining = true
+	for _, e := range w.leases {
+		e.lease.Stop()
+	}
 	w.mu.Unlock()
 	w.end()
 	w.going.Wait()

@@ -33,7 +33,7 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 		return rpcerr.Fenced(err.Error())
 	}
 	ctx := stream.Context()
-	attached, err := e.outlet.Serve(ctx, stream.Send)
+	attached, err := e.outlet.Serve(ctx, j.shard.Epoch, stream.Send)
 	switch {
 	case errors.Is(err, batch.ErrReplaced):
 		return rpcerr.Replaced(err.Error())

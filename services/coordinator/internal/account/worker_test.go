@@ -13,7 +13,7 @@ import (
 var groups = []string{"", "a", "b"}
 
 func drawOutcomes(t *rapid.T) []outcome.Outcome {
-	rows := make([]outcome.Outcome, rapid.IntRange(0, 120).Draw(t, "slots"))
+	rows := make([]outcome.Outcome, rapid.IntRange(0, 40).Draw(t, "slots"))
 	for i := range rows {
 		o := outcome.Outcome{
 			Slot: int64(i), Request: int32(rapid.IntRange(0, 2).Draw(t, "request")),

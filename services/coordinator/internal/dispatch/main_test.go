@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func serve(t *testing.T, worker fanoutv1.WorkerServiceServer) Dial {
 
 // over is a way to a worker that is in this process, or nowhere.
 func over(dial func(context.Context) (net.Conn, error)) Dial {
-	return func(address string) (*grpc.ClientConn, error) { return grpcdial.New(address, grpcdial.Over(dial)) }
+	return func(address string) (Conn, error) { return grpcdial.New(address, grpcdial.Over(dial)) }
 }
 
 // reach reaches the worker, until the test's end.
@@ -74,17 +75,30 @@ func (muteWorker) GetWorker(ctx context.Context, _ *fanoutv1.GetWorkerRequest) (
 	return nil, ctx.Err()
 }
 
-// distantWorker says who it is after a while there, and a while back.
+// way is how long a message takes to a worker and back.
+type way struct{ there, back time.Duration }
+
+// distantWorker answers after a while there, and a while back.
 type distantWorker struct {
 	fanoutv1.UnimplementedWorkerServiceServer
-	there, back time.Duration
-	born        time.Time // of its clock
+	ways  []way         // of one call after the other; the last one is that of all others
+	calls *atomic.Int64 // so far
+	born  time.Time     // of its clock
+}
+
+func (w distantWorker) answer() int64 {
+	way := w.ways[min(w.calls.Add(1), int64(len(w.ways)))-1]
+	time.Sleep(way.there)
+	defer time.Sleep(way.back)
+	return int64(time.Since(w.born))
 }
 
 func (w distantWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	time.Sleep(w.there)
-	defer time.Sleep(w.back)
-	return &fanoutv1.GetWorkerResponse{InstanceId: "distant", ClockNanos: int64(time.Since(w.born))}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "distant", ClockNanos: w.answer()}, nil
+}
+
+func (w distantWorker) RenewLease(context.Context, *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
+	return &fanoutv1.RenewLeaseResponse{ClockNanos: w.answer()}, nil
 }
 
 type stream = grpc.ServerStreamingServer[fanoutv1.FanOutResponse]

@@ -3,12 +3,10 @@ package dispatch
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -16,13 +14,14 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
-	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
 // recorder is a sink that writes down what it is given.
-type recorder struct{ lines []string }
+type recorder struct {
+	lines []string
+	final *Final // the last
+}
 
 func (r *recorder) Started(sequence int64) { r.note(sequence, "started") }
 
@@ -38,8 +37,13 @@ func (r *recorder) Tally(sequence int64, t *tally.Snapshot) {
 	r.note(sequence, fmt.Sprint("tally ", t.Counts.Responses))
 }
 
-func (r *recorder) Finished(sequence int64, t *tally.Snapshot, _ *run.Effort) {
-	r.note(sequence, fmt.Sprint("finished ", t.Counts.Responses))
+func (r *recorder) Finished(sequence int64, final *Final) {
+	r.final = final
+	if final.Died {
+		r.note(sequence, "died")
+		return
+	}
+	r.note(sequence, fmt.Sprint("finished ", final.Tally.Counts.Responses))
 }
 
 func (r *recorder) note(sequence int64, what string) {
@@ -180,55 +184,6 @@ func TestStartedComesAtOnce(t *testing.T) {
 			t.Errorf("Err() after the context's end = %v, want it", err)
 		}
 	})
-}
-
-// The worker gets the shard as it is, with the start on its own clock.
-func TestRequest(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name  string
-		start time.Duration // from now
-		want  time.Duration // on the worker's clock
-	}{
-		{"to come", time.Second, time.Hour + time.Second},
-		{"now", 0, time.Hour},
-		{"before the worker was born", -2 * time.Hour, 1}, // 0 would be: on arrival
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				got := make(chan *fanoutv1.FanOutRequest, 1) // for the one call
-				w := reach(t, scriptedWorker{script: func(r *fanoutv1.FanOutRequest, s stream) error {
-					got <- r
-					return s.Send(finished(1, 0))
-				}})
-				w.Info.ClockNanos, w.midpoint = int64(time.Hour), time.Now()
-				s := w.Open(t.Context(), onePlan(), Shard{
-					RunID: "r-1", ID: "s1-0", Concurrency: 7, Start: time.Now().Add(tt.start),
-					Grants: schedule.Grants{{First: 1, Stride: 3, Count: 9}, {First: 28, Stride: 3}},
-				}, &recorder{})
-				<-s.Done()
-				request := <-got
-				shard := request.GetShard()
-				var grants []schedule.Grant
-				for _, g := range shard.GetGrants() {
-					grants = append(grants, schedule.Grant{First: g.GetFirstSlot(), Stride: g.GetStride(), Count: g.GetCount()})
-				}
-				if want := []schedule.Grant{{First: 1, Stride: 3, Count: 9}, {First: 28, Stride: 3}}; !reflect.DeepEqual(grants, want) {
-					t.Errorf("grants = %v, want %v", grants, want)
-				}
-				if shard.GetRunId() != "r-1" || shard.GetShardId() != "s1-0" || shard.GetConcurrency() != 7 || shard.GetInstanceId() != "fake" {
-					t.Errorf("shard = %v, want r-1, s1-0, 7 senders, of the instance that was reached", shard)
-				}
-				if clock := time.Duration(shard.GetStartClockNanos()); clock != tt.want {
-					t.Errorf("start_clock_nanos = %v, want %v", clock, tt.want)
-				}
-				if url := request.GetPlan().GetRequests()[0].GetUrl(); url != "http://a.test/" {
-					t.Errorf("plan's url = %q, want it as it was given", url)
-				}
-			})
-		})
-	}
 }
 
 // A worker whose messages make no sense hears that nobody listens any more.

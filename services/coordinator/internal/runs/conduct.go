@@ -26,14 +26,15 @@ const (
 // conductor carries one run out. One goroutine runs it, and calls everything below; whatever happens elsewhere is posted to it.
 type conductor struct {
 	*Run
-	ctx    context.Context // of the streams and renewals; its end ends them
-	cut    context.CancelFunc
-	life   context.Context // the coordinator's
-	leave  <-chan struct{} // closed when the coordinator ends and leaves its runs to their leases
-	posts  chan func()
-	others sync.WaitGroup // goroutines that post
-	series *series
-	groups []string
+	ctx     context.Context // of the streams and renewals; its end ends them
+	cut     context.CancelFunc
+	life    context.Context // the coordinator's
+	leave   <-chan struct{} // closed when the coordinator ends and leaves its runs to their leases
+	posts   chan func()
+	refills chan struct{}  // capacity 1: a shard of a closed loop has used half of what it had in hand
+	others  sync.WaitGroup // goroutines that post
+	series  *series
+	groups  []string
 
 	start     time.Time // the run's, on our monotonic clock; zero: not known
 	since     time.Time // since when this process waits for answers
@@ -49,20 +50,23 @@ type conductor struct {
 	kept       bool   // the end is stored, or the run was left
 	encoded    []byte // what the run was created with
 	saving     bool
+	savingFrom time.Time
+	done       chan error   // capacity 1: the transaction's end
+	onKept     func()       // what holds then
 	again      bool         // there is more to store
 	unsaved    store.Change // what is being stored, and what a failed transaction had
 	broken     time.Time    // since when the store fails
 	storeError error
 	lastGrant  time.Time
-	waiting    bool // a refill is due
-	joining    bool
+	waiting    bool      // a refill is due
+	joining    int       // looks and openings that go on
 	joinAfter  time.Time // the next look for workers
 	giveUpAt   time.Time // when a run without workers ends
 }
 
 func newConductor(r *Run, encoded []byte, life context.Context, leave <-chan struct{}) *conductor {
 	c := &conductor{
-		Run: r, encoded: encoded, life: life, leave: leave, posts: make(chan func(), 64), series: newSeries(), since: time.Now(),
+		Run: r, encoded: encoded, life: life, leave: leave, posts: make(chan func(), 64), refills: make(chan struct{}, 1), series: newSeries(), since: time.Now(),
 	}
 	c.ctx, c.cut = context.WithCancel(life)
 	for i := range r.about.Plan.Requests {
@@ -112,6 +116,10 @@ func (c *conductor) loop() {
 		select {
 		case f := <-c.posts:
 			f()
+		case <-c.refills:
+			c.refill()
+		case err := <-c.done:
+			c.saved(err)
 		case now := <-ticker.C:
 			c.look(now)
 		case <-cancelled:
@@ -195,11 +203,13 @@ func (c *conductor) stop() {
 // isOver reports whether there is nothing more to wait for: all slots are granted or given up, and every shard is finished, or lost
 // and silent.
 func (c *conductor) isOver() bool {
-	if c.saving {
+	if c.saving && !c.isStalled(time.Now()) {
 		return false
 	}
 	for _, s := range c.shards {
-		if h := &s.hold; !h.lost && (!h.finished || !h.saved && c.broken.IsZero()) {
+		if h := &s.hold; h.lease == "" && (c.stopped || c.exhausted) {
+			continue // it has not joined yet
+		} else if !h.lost && (!h.finished || !h.saved && c.broken.IsZero()) {
 			return false
 		}
 	}
@@ -217,9 +227,7 @@ func (c *conductor) endless() bool { return c.slots.Slots() == schedule.Unbounde
 
 // leaveAlone stores what is known and leaves the run to its workers' leases: another life of the coordinator goes on with it.
 func (c *conductor) leaveAlone() {
-	for c.saving {
-		(<-c.posts)()
-	}
+	c.awaitSaved()
 	change, _, err := c.collect(false)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), leaveBound)

@@ -16,9 +16,7 @@ const endBound = 5 * time.Second
 
 // end fixes the run as it will always be, stores it, and shows it. notStarted is why it did not start, or nil.
 func (c *conductor) end(notStarted error) {
-	for c.saving {
-		(<-c.posts)()
-	}
+	c.awaitSaved()
 	for _, s := range c.shards {
 		s.mu.Lock()
 		s.account.End()

@@ -43,7 +43,7 @@ func (c *conductor) checkLost(now time.Time) {
 		if last.Before(c.since) {
 			last = c.since
 		}
-		if !h.lost && !h.finished && now.Sub(last) > c.config.Lease {
+		if !h.lost && !h.finished && h.lease != "" && now.Sub(last) > c.config.Lease {
 			c.lost(s, fmt.Sprintf("it did not answer for %v", c.config.Lease), false)
 		}
 	}
@@ -110,7 +110,7 @@ func (c *conductor) liveShards() (live []*shard) {
 
 // mayJoin reports whether a run without workers waits for one.
 func (c *conductor) mayJoin() bool {
-	return c.joining || time.Now().Before(c.giveUpAt)
+	return c.joining > 0 || time.Now().Before(c.giveUpAt)
 }
 
 // join looks for workers without a shard, in the list or in DNS as they are now, while the run has fewer than it began with: at once
@@ -124,14 +124,14 @@ func (c *conductor) join(now time.Time) {
 		}
 	}
 	wanted := originals - len(live)
-	if c.joining || c.exhausted || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
+	if c.joining > 0 || c.exhausted || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
 		return
 	}
 	c.joinAfter = now.Add(joinPause)
 	if len(live) == 0 {
 		c.joinAfter = now.Add(tick / 2)
 	}
-	c.joining = true
+	c.joining++
 	taken := map[string]bool{}
 	for _, s := range live {
 		taken[s.address] = true
@@ -180,45 +180,43 @@ func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.W
 
 // found opens shards on workers that can join. A shard is granted slots once its lease is stored.
 func (c *conductor) found(workers []*dispatch.Worker) {
-	c.joining = false
+	c.joining--
 	for _, w := range workers {
 		if c.exhausted || c.stopped {
 			w.Close()
 			continue
 		}
-		c.joining = true
-		c.spawn(func() { c.admit(w) })
+		c.joining++
+		s := c.place(w.Address, c.joinConcurrency(), false)
+		s.setWorker(w)
+		s.hold.closed = true // until it is admitted
+		spec := c.spec(s)
+		c.spawn(func() { c.admit(s, spec) })
 	}
 }
 
 // admit opens a shard on a worker that joins.
-func (c *conductor) admit(w *dispatch.Worker) {
-	placed := make(chan *shard, 1)
-	c.post(func() {
-		s := c.place(w.Address, c.joinConcurrency(), false)
-		s.setWorker(w)
-		s.hold.closed = true // until it is admitted
-		placed <- s
-	})
-	var s *shard
-	select {
-	case s = <-placed:
-	case <-c.ctx.Done():
-		w.Close()
-		return
-	}
-	stream := c.stream(s)
+func (c *conductor) admit(s *shard, spec dispatch.Shard) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	stream := s.worker.Open(ctx, c.about.Plan, spec, s)
 	timer := time.NewTimer(admitWithin)
 	defer timer.Stop()
+	var err error
 	select {
 	case <-stream.Started():
 		c.post(func() { c.joined(s, stream) })
+		<-stream.Done()
+		cancel()
+		return
 	case <-stream.Done():
-		c.post(func() { c.refused(s, stream.Err()) })
+		err = stream.Err()
 	case <-timer.C:
-		c.post(func() { c.refused(s, fmt.Errorf("it did not admit its shard within %v", admitWithin)) })
-	case <-c.ctx.Done():
+		err = fmt.Errorf("it did not admit its shard within %v", admitWithin)
+	case <-ctx.Done():
 	}
+	cancel()
+	<-stream.Done()
+	c.post(func() { c.refused(s, err) })
 }
 
 // joinConcurrency is the concurrency with which a shard is opened that joins; 0 is the worker's cap.
@@ -232,7 +230,7 @@ func (c *conductor) joinConcurrency() int64 {
 
 // joined takes a shard into the run whose worker has admitted it.
 func (c *conductor) joined(s *shard, stream *dispatch.Stream) {
-	c.joining = false
+	c.joining--
 	h := &s.hold
 	h.lease, h.closed, h.lastAnswer, h.dirty = stream.LeaseID(), false, time.Now(), true
 	c.config.Log.Info("a worker has joined", "run_id", c.id, "worker", s.address)
@@ -243,7 +241,7 @@ func (c *conductor) joined(s *shard, stream *dispatch.Stream) {
 
 // refused notes that a worker did not take a shard: the shard is over, with nothing granted.
 func (c *conductor) refused(s *shard, err error) {
-	c.joining = false
+	c.joining--
 	s.refuse(run.Refused, "worker "+s.address+" refused: "+err.Error())
 	s.mu.Lock()
 	s.account.End()

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,12 @@ func (c *conductor) place(address string, concurrency int64, original bool) *sha
 	c.mu.Unlock()
 	s.start, s.joined = c.start, !original
 	s.hold = hold{concurrency: concurrency, original: original, answered: true, lastAnswer: time.Now(), dirty: true}
-	s.refill = func() { c.spawn(func() { c.post(func() { c.refill() }) }) }
+	s.refill = func() {
+		select {
+		case c.refills <- struct{}{}:
+		default: // the conductor looks at all shards
+		}
+	}
 	c.series.join(s.index)
 	return s
 }
@@ -120,37 +126,20 @@ func (c *conductor) reachAll(ctx context.Context) (time.Duration, error) {
 func (c *conductor) admitAll(ctx context.Context) error {
 	streams := make([]*dispatch.Stream, len(c.shards))
 	for k, s := range c.shards {
-		streams[k] = c.stream(s)
+		streams[k] = s.worker.Open(c.ctx, c.about.Plan, c.spec(s), s)
+		c.spawn(func() { <-streams[k].Done() })
 	}
 	timer := time.NewTimer(admitWithin)
 	defer timer.Stop()
 	var first error
 	for k, s := range c.shards {
-		select {
-		case <-streams[k].Started():
-			s.hold.lease = streams[k].LeaseID()
-			s.hold.lastAnswer = time.Now()
-			continue
-		default:
-		}
-		var err error
-		select {
-		case <-streams[k].Started():
-			s.hold.lease = streams[k].LeaseID()
-			s.hold.lastAnswer = time.Now()
-		case <-streams[k].Done():
-			err = fmt.Errorf("worker %s refused: %w", s.address, streams[k].Err())
-		case <-timer.C:
-			timer.Reset(0) // for the others
-			err = fmt.Errorf("worker %s did not admit its shard within %v", s.address, admitWithin)
-		case <-ctx.Done():
-			return errCancelled
+		err := c.admitted(ctx, s, streams[k], timer)
+		if errors.Is(err, errCancelled) {
+			return err
 		}
 		if err != nil {
 			s.refuse(run.Refused, err.Error())
-			if first == nil {
-				first = err
-			}
+			first = cmp.Or(first, err)
 		}
 	}
 	if first != nil {
@@ -162,11 +151,31 @@ func (c *conductor) admitAll(ctx context.Context) error {
 	return nil
 }
 
-// stream opens the shard's stream, or attaches another one to its lease.
-func (c *conductor) stream(s *shard) *dispatch.Stream {
-	return s.worker.Open(c.ctx, c.about.Plan, dispatch.Shard{
+// admitted waits until the shard's worker has admitted it, or the timer has fired.
+func (c *conductor) admitted(ctx context.Context, s *shard, stream *dispatch.Stream, timer *time.Timer) error {
+	select {
+	case <-stream.Started():
+	case <-stream.Done():
+		select {
+		case <-stream.Started():
+		default:
+			return fmt.Errorf("worker %s refused: %w", s.address, stream.Err())
+		}
+	case <-timer.C:
+		timer.Reset(0) // for the others
+		return fmt.Errorf("worker %s did not admit its shard within %v", s.address, admitWithin)
+	case <-ctx.Done():
+		return errCancelled
+	}
+	s.hold.lease, s.hold.lastAnswer = stream.LeaseID(), time.Now()
+	return nil
+}
+
+// spec is what a worker is to carry out: the shard, or with a lease what has been opened already.
+func (c *conductor) spec(s *shard) dispatch.Shard {
+	return dispatch.Shard{
 		RunID: c.id, ID: s.id, Concurrency: s.hold.concurrency, Epoch: c.config.Store.Epoch(), Lease: c.config.Lease, LeaseID: s.hold.lease,
-	}, s)
+	}
 }
 
 // abandon ends a run that does not start: its workers let go of their shards.

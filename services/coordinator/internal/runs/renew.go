@@ -53,7 +53,7 @@ func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
 	h := &s.hold
 	r.Grants = h.since(h.known, maxGrants)
 	told := h.known + r.Grants.Len()
-	r.LastGrant = c.exhausted && h.stored == h.granted && told == h.stored
+	r.LastGrant = (c.exhausted || h.draining) && h.stored == h.granted && told == h.stored
 	for n := h.changed; n < h.changes; n++ {
 		r.ChangesBefore = h.changed
 		r.Changes = append(r.Changes, wire.LoadChange{Concurrency: h.concurrency})
@@ -123,11 +123,12 @@ const releaseAttempts = 3
 
 // attend keeps a stream attached to the shard's lease until it is finished, or the worker does not hold it.
 func (c *conductor) attend(s *shard, stream *dispatch.Stream) {
+	spec := c.spec(s)
 	c.spawn(func() {
 		backOff := minBackOff
 		for {
 			if stream == nil {
-				stream = c.stream(s)
+				stream = s.worker.Open(c.ctx, c.about.Plan, spec, s)
 			}
 			begun := time.Now()
 			<-stream.Done()

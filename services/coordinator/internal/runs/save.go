@@ -35,21 +35,36 @@ func (c *conductor) save() {
 		c.renewAll()
 		return
 	}
-	c.saving, c.again = true, false
+	c.saving, c.again, c.savingFrom = true, false, time.Now()
 	c.unsaved = c.merged(change)
-	c.spawn(func() {
-		err := c.config.Store.Commit(c.ctx, c.unsaved)
-		c.posts <- func() { c.saved(err, kept) } // the loop waits for it
-	})
+	c.onKept = kept
+	done, unsaved := make(chan error, 1), c.unsaved
+	c.done = done
+	c.spawn(func() { done <- c.config.Store.Commit(c.ctx, unsaved) })
 }
 
+// awaitSaved waits for the transaction that goes on, unless the store has stalled.
+func (c *conductor) awaitSaved() {
+	if c.saving && !c.isStalled(time.Now()) {
+		c.saved(<-c.done)
+	}
+}
+
+// isStalled reports whether a transaction has taken so long that the leases of what it grants would be over.
+func (c *conductor) isStalled(now time.Time) bool {
+	return c.saving && now.Sub(c.savingFrom) > c.patience()
+}
+
+// patience is how long the store may take nothing before the run is stopped, which has to happen within one lease.
+func (c *conductor) patience() time.Duration { return max(c.config.Lease-2*tick, c.config.Lease/2) }
+
 // saved goes on after a transaction.
-func (c *conductor) saved(err error, kept func()) {
-	c.saving = false
+func (c *conductor) saved(err error) {
+	c.saving, c.done = false, nil
 	switch {
 	case err == nil:
 		c.unsaved, c.broken = store.Change{}, time.Time{}
-		kept()
+		c.onKept()
 	case errors.Is(err, store.ErrFenced):
 		c.over, c.leaving = true, true
 		c.config.Fenced()
@@ -73,11 +88,19 @@ func (c *conductor) saved(err error, kept func()) {
 
 // checkStore ends a run that cannot be stored for as long as a lease: nothing has been granted since.
 func (c *conductor) checkStore(now time.Time) {
-	if c.broken.IsZero() || c.stopped || now.Sub(c.broken) < c.config.Lease-2*tick {
-		return
+	stalled := c.isStalled(now)
+	switch {
+	case c.stopped && stalled:
+		c.stopSaved = true // stopping harms nobody
+	case c.stopped:
+	case stalled:
+		c.failed = "the run was stopped, since the store took nothing for " + c.patience().String()
+	case !c.broken.IsZero() && now.Sub(c.broken) >= c.patience():
+		c.failed = "the run was stopped, since the store failed: " + c.storeError.Error()
 	}
-	c.failed = "the run was stopped, since the store failed: " + c.storeError.Error()
-	c.stopped, c.stopSaved = true, true
+	if c.failed != "" && !c.stopped {
+		c.stopped, c.stopSaved = true, true
+	}
 }
 
 // merged is the change with what a failed transaction had before it.

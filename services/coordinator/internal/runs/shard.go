@@ -22,7 +22,7 @@ type shard struct {
 	address string
 	hold    hold // the conductor's
 
-	joined  bool // it was opened while the run went on
+	joined bool // it was opened while the run went on
 
 	refillAt atomic.Int64 // from so many settled slots on the conductor wants to know; math.MaxInt64: never
 	refill   func()       // tells it

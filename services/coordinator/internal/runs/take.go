@@ -37,7 +37,8 @@ func (c *conductor) restore(stored *store.Run) error {
 		s.id, s.instance = row.ID, row.InstanceID
 		s.failure, s.effort, s.offset, s.begin = state.Failure, state.Effort, state.Offset, state.Begin
 		h := &s.hold
-		h.lease, h.changes, h.lost, h.sequence, h.acked, h.lastAnswer = row.LeaseID, row.Changes, state.Lost, row.Sequence, row.Acked, c.since
+		h.lease, h.changes, h.lost, h.sequence, h.acked = row.LeaseID, row.Changes, state.Lost, row.Sequence, row.Acked
+		h.answered, h.lastAnswer = false, c.since
 		for _, g := range stored.Grants {
 			if g.Shard == row.Index {
 				h.unknown = append(h.unknown, g)

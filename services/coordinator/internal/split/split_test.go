@@ -9,63 +9,73 @@ import (
 	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
-// The shards' slots are the run's, each once, and their concurrency adds up.
-func TestSplitIsExact(t *testing.T) {
+// drawPlan draws a plan of any shape.
+func drawPlan(t *rapid.T) *plan.Plan {
+	p := &plan.Plan{}
+	switch rapid.IntRange(0, 2).Draw(t, "shape") {
+	case 1:
+		p.Load.ClosedLoop = &plan.ClosedLoop{Concurrency: rapid.Int64Range(1, 60).Draw(t, "concurrency")}
+	case 2:
+		p.Load.OpenLoop = &plan.OpenLoop{MaxConcurrency: rapid.Int64Range(0, 60).Draw(t, "max_concurrency")}
+	}
+	return p
+}
+
+// A run has as many shards as there are workers, slots and concurrency for, and each has its part of the concurrency, which adds up.
+func TestConcurrencyIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		slots := rapid.Int64Range(1, 500).Draw(t, "slots")
 		workers := rapid.IntRange(1, 40).Draw(t, "workers")
-		p := &plan.Plan{}
-		switch rapid.IntRange(0, 2).Draw(t, "shape") {
-		case 1:
-			p.Load.ClosedLoop = &plan.ClosedLoop{Concurrency: rapid.Int64Range(1, 60).Draw(t, "concurrency")}
-		case 2:
-			p.Load.OpenLoop = &plan.OpenLoop{MaxConcurrency: rapid.Int64Range(0, 60).Draw(t, "max_concurrency")}
+		p := drawPlan(t)
+		if p.Load.ClosedLoop != nil && rapid.Bool().Draw(t, "without end") {
+			slots = schedule.Unbounded
 		}
-		shards := Split(p, slots, workers)
-		concurrency := Concurrency(p, slots)
-		if want := min(int64(workers), slots, concurrency); int64(len(shards)) != want {
-			t.Fatalf("%d shards, want %d", len(shards), want)
+		n, total := Shards(p, slots, workers), Concurrency(p, slots)
+		if want := min(int64(workers), slots, total); int64(n) != want {
+			t.Fatalf("Shards() = %d, want %d", n, want)
 		}
-		seen := map[int64]int{}
+		shares := Concurrencies(p, slots, n)
+		if len(shares) != n {
+			t.Fatalf("Concurrencies() = %v, want %d", shares, n)
+		}
 		var sum int64
-		for k, shard := range shards {
-			for i := range shard.Grants.Len() {
-				slot := shard.Grants.Slot(i)
-				if slot%int64(len(shards)) != int64(k) {
-					t.Fatalf("shard %d of %d has slot %d", k, len(shards), slot)
-				}
-				seen[slot]++
+		for k, share := range shares {
+			if total != schedule.Unbounded && (share < 1 || share > shares[0] || share < shares[0]-1) {
+				t.Fatalf("Concurrencies() = %v, want each at least 1 and none far from the others: shard %d", shares, k)
 			}
-			if concurrency != schedule.Unbounded && shard.Concurrency < 1 {
-				t.Fatalf("shard %d has concurrency %d", k, shard.Concurrency)
-			}
-			sum += shard.Concurrency
+			sum += share
 		}
-		for slot := range slots {
-			if seen[slot] != 1 {
-				t.Fatalf("slot %d is in %d shards", slot, seen[slot])
-			}
-		}
-		if int64(len(seen)) != slots {
-			t.Fatalf("%d slots, want %d", len(seen), slots)
-		}
-		if concurrency != schedule.Unbounded && sum != concurrency {
-			t.Fatalf("concurrency adds up to %d, want %d", sum, concurrency)
+		if total == schedule.Unbounded && sum != 0 || total != schedule.Unbounded && sum != total {
+			t.Fatalf("Concurrencies() = %v, want %d together, and 0 each without a bound", shares, total)
 		}
 	})
 }
 
-func TestSplitOfARunWithoutEnd(t *testing.T) {
+// A run without a worker has one shard, which nobody will take.
+func TestShardsIsAtLeastOne(t *testing.T) {
 	t.Parallel()
-	p := &plan.Plan{Load: plan.Load{ClosedLoop: &plan.ClosedLoop{Concurrency: 5}}}
-	shards := Split(p, schedule.Unbounded, 2)
-	if len(shards) != 2 || shards[0].Concurrency != 3 || shards[1].Concurrency != 2 {
-		t.Fatalf("Split = %+v, want concurrency 3 and 2", shards)
+	if n := Shards(&plan.Plan{}, 9, 0); n != 1 {
+		t.Errorf("Shards() without a worker = %d, want 1", n)
 	}
-	for k, shard := range shards {
-		if want := (schedule.Grant{First: int64(k), Stride: 2}); len(shard.Grants) != 1 || shard.Grants[0] != want {
-			t.Errorf("shard %d has %+v, want %+v", k, shard.Grants, want)
+}
+
+// The parts add up to the whole, the greater ones come first, and no two differ by more than 1.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.OneOf(rapid.Int64Range(0, 100), rapid.Int64Range(0, 1<<62)).Draw(t, "total")
+		n := rapid.Int64Range(1, 300).Draw(t, "n")
+		var sum int64
+		for k := range n {
+			share := Share(total, k, n)
+			if share > Share(total, 0, n) || share < Share(total, 0, n)-1 || k > 0 && share > Share(total, k-1, n) {
+				t.Fatalf("Share(%d, %d, %d) = %d, want it like the one before or 1 less", total, k, n, share)
+			}
+			sum += share
 		}
-	}
+		if sum != total {
+			t.Fatalf("%d shares of %d come to %d", n, total, sum)
+		}
+	})
 }

@@ -25,6 +25,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		run.Ended, run.Report = noon.Add(time.Hour), []byte("report")
 		changed := run
 		changed.ID, changed.Number, changed.RequestID, changed.RequestHash, changed.Created = "other", 99, "other", "other", noon
+		four, endless := schedule.Grant{First: 1, Stride: 2, Count: 4}, schedule.Grant{First: 9, Stride: 2}
 		shard := Shard{
 			Index: 1, ID: "b", Address: "b:1", InstanceID: "i", LeaseID: "l", Concurrency: 5, Changes: 2, State: "lost", Sequence: 7, Rows: 8,
 			Closed: 9, Acked: 10, Tally: []byte("tally"), Final: []byte("final"),
@@ -32,7 +33,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		commit(t, s, Change{
 			RunID: run.ID, Head: &changed,
 			Shards:    []Shard{shard, {Index: 0, ID: "a", Tally: []byte{}}},
-			Grants:    []Grant{{1, 4, schedule.Grant{First: 9, Stride: 2}}, {1, 0, schedule.Grant{First: 1, Stride: 2, Count: 4}}, {0, 0, schedule.Grant{Count: 1}}},
+			Grants:    []Grant{{1, 4, endless}, {1, 0, four}, {0, 0, schedule.Grant{Count: 1}}},
 			Seconds:   []Second{{1, 2, []byte("1/2")}, {0, 2, []byte("0/2")}, {1, 1, []byte("1/1")}, {0, 0, []byte("0/0")}},
 			Intervals: []Interval{{0, []byte("all/0")}},
 		})
@@ -40,7 +41,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		want := &Run{
 			Head:      run,
 			Shards:    []Shard{{Index: 0, ID: "a"}, shard},
-			Grants:    []Grant{{0, 0, schedule.Grant{Count: 1}}, {1, 0, schedule.Grant{First: 1, Stride: 2, Count: 4}}, {1, 4, schedule.Grant{First: 9, Stride: 2}}},
+			Grants:    []Grant{{0, 0, schedule.Grant{Count: 1}}, {1, 0, four}, {1, 4, endless}},
 			Seconds:   []Second{{1, 1, []byte("1/1")}, {0, 2, []byte("0/2")}, {1, 2, []byte("1/2")}},
 			Intervals: 1,
 		}

@@ -56,16 +56,18 @@ func commitForever(path string) int {
 
 func TestKilledWhileItCommits(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "fanout.db")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "fanout.db")
 	for round := range 4 {
 		// It is killed after some commits, wherever it is then, and the next one starts at once.
-		last := runUntilKilled(t, path, 30+50*round)
-		copied, err := OpenReadOnly(t.Context(), path)
+		last := runUntilKilled(t, path, 30+50*round, func() {})
+		left, err := OpenReadOnly(t.Context(), path)
 		if err != nil {
 			t.Fatalf("OpenReadOnly of a killed coordinator's store = %v, want no error", err)
 		}
-		wantGrants(t, copied, last)
-		closeStore(t, copied)
+		wantGrants(t, left, last)
+		closeStore(t, left)
+		wantFiles(t, directory, "fanout.db", "fanout.db-wal")
 	}
 	s := openAt(t, path, Options{})
 	if s.Epoch() != 5 {
@@ -77,8 +79,23 @@ func TestKilledWhileItCommits(t *testing.T) {
 	}
 }
 
-// runUntilKilled is the last number that the child has printed.
-func runUntilKilled(t *testing.T, path string, lines int) (last int64) {
+func TestASecondProcessIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fanout.db")
+	runUntilKilled(t, path, 3, func() {
+		_, err := OpenSQLite(t.Context(), path, Options{})
+		wantError(t, "OpenSQLite", err, ErrInUse, path)
+		_, err = OpenReadOnly(t.Context(), path)
+		wantError(t, "OpenReadOnly", err, ErrInUse, path)
+	})
+	if s := openAt(t, path, Options{}); s.Epoch() != 2 {
+		t.Errorf("Epoch = %d, want 2: those that were refused take none", s.Epoch())
+	}
+}
+
+// runUntilKilled starts a child that commits. After so many lines it calls before, and kills the child. It is the last number that
+// the child has printed.
+func runUntilKilled(t *testing.T, path string, lines int, before func()) (last int64) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), committerVariable+"="+path)
@@ -97,6 +114,7 @@ func runUntilKilled(t *testing.T, path string, lines int) (last int64) {
 			t.Fatalf("the child printed %q, want a number", printed.Text())
 		}
 		if n == lines {
+			before()
 			if err := child.Process.Kill(); err != nil { // what it has printed by then is still read
 				t.Fatal(err)
 			}

@@ -91,7 +91,7 @@ func TestAReadOnlyDirectory(t *testing.T) {
 	original := t.TempDir()
 	closeStore(t, openAt(t, filepath.Join(original, "closed.db"), Options{}))
 	killed := filepath.Join(original, "killed.db")
-	runUntilKilled(t, killed, 5)
+	runUntilKilled(t, killed, 5, func() {})
 	directory := mount(t, original, "", syscall.MS_BIND, "")
 	if err := syscall.Mount("", directory, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Skipf("mounting is not allowed here: %v", err)

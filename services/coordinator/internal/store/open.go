@@ -43,6 +43,8 @@ func prepareFile(path string) (string, error) {
 func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return failed(fs.ErrNotExist, err, "store %s does not exist; give the path of a coordinator's store", path)
 	case err != nil:
 		return explain(path, "opened", err)
 	case info.IsDir():
@@ -56,13 +58,16 @@ func checkFile(path string) error {
 
 // connect opens the file for reading and writing, and locks it unless it is shared. As long as it is locked by others it tries
 // again, up to lockPatience.
-func connect(ctx context.Context, path string, shared bool) (*sql.DB, error) {
-	locking := "EXCLUSIVE"
-	if shared {
+func connect(ctx context.Context, path string, options Options) (*sql.DB, error) {
+	locking, synchronous := "EXCLUSIVE", "FULL"
+	if options.shared {
 		locking = "NORMAL"
 	}
-	source := dataSource(path, "_pragma=locking_mode("+locking+")", "_journal_mode=WAL", "_synchronous=FULL", "_foreign_keys=1",
-		"_txlock=immediate")
+	if options.hasty {
+		synchronous = "OFF"
+	}
+	source := dataSource(path, "_pragma=locking_mode("+locking+")", "_journal_mode=WAL", "_synchronous="+synchronous,
+		"_foreign_keys=1", "_txlock=immediate")
 	patience := time.NewTimer(lockPatience)
 	defer patience.Stop()
 	for {

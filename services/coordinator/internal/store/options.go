@@ -7,6 +7,7 @@ type Options struct {
 
 	requests int  // how many request_ids are remembered; 0: 100,000
 	shared   bool // SQLite's file is not locked, so that a test can open it twice
+	hasty    bool // SQLite does not wait for the disk, so that a long test is fast
 }
 
 // withDefaults puts the defaults in the place of zeros.

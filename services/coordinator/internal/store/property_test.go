@@ -127,7 +127,7 @@ func TestRandomSequences(t *testing.T) {
 					if b.name == "Memory" {
 						return memory.Open(context.Background())
 					}
-					return OpenSQLite(context.Background(), path, Options{Keep: keep})
+					return OpenSQLite(context.Background(), path, Options{Keep: keep, hasty: true})
 				})
 				_ = os.Remove(path)
 			})

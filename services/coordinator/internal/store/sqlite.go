@@ -26,7 +26,7 @@ func OpenSQLite(ctx context.Context, path string, options Options) (Store, error
 	if err != nil {
 		return nil, err
 	}
-	db, err := connect(ctx, path, options.shared)
+	db, err := connect(ctx, path, options)
 	if err != nil {
 		return nil, explain(path, "opened", err)
 	}
@@ -44,7 +44,7 @@ func begin(ctx context.Context, db *sql.DB, path string, options Options) (*sqli
 		return nil, err
 	}
 	s := &sqliteStore{reader: &reader{path: path, db: db}, options: options.withDefaults(), statements: map[string]*sql.Stmt{}}
-	if err := db.QueryRowContext(ctx, raiseEpoch).Scan(&s.epoch); err != nil {
+	if err := s.raiseEpoch(ctx); err != nil {
 		return nil, err
 	}
 	for _, text := range writing {
@@ -56,6 +56,19 @@ func begin(ctx context.Context, db *sql.DB, path string, options Options) (*sqli
 	}
 	s.group = newGroup(s.write)
 	return s, nil
+}
+
+// raiseEpoch takes the next epoch. It is stored before anything else is done.
+func (s *sqliteStore) raiseEpoch(ctx context.Context) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit there is nothing to do
+	if err := tx.QueryRowContext(ctx, nextEpoch).Scan(&s.epoch); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // Close stores what was asked for before, waits for what is being read, and gives the file back. Later calls fail with

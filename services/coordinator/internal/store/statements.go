@@ -1,7 +1,7 @@
 package store
 
-// raiseEpoch begins a session.
-const raiseEpoch = `UPDATE session SET epoch = epoch + 1 RETURNING epoch`
+// nextEpoch begins a session.
+const nextEpoch = `UPDATE session SET epoch = epoch + 1 RETURNING epoch`
 
 // What is written, and what is read for that.
 const (

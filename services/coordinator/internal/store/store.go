@@ -19,8 +19,8 @@ import (
 // What goes in is not kept, and what comes out is the caller's. Times come back in UTC, without a monotonic reading. Bytes of
 // length 0 come back as nil. After Close all methods but Epoch and Close fail with ErrClosed.
 //
-// When ctx ends, a method that writes returns its error at once, though what it was asked for may still be made. Any error of a
-// writing method but that says that nothing was changed; the next call may succeed, as after ErrFull, when there is room again.
+// When ctx ends, a method that writes returns its error at once, though what it was asked for may still be made. After every other
+// error of such a method nothing was changed, and a later call may succeed, as when there is room again after ErrFull.
 type Store interface {
 	// Epoch is the session's number, from 1.
 	Epoch() int64

@@ -23,6 +23,7 @@ type Outlet struct {
 
 	mu      sync.Mutex
 	current *Listener // guarded by mu; nil: none
+	epoch   int64     // of the highest that was attached; guarded by mu
 }
 
 // Listener is one attached stream.
@@ -38,16 +39,19 @@ func NewOutlet() *Outlet {
 	return &Outlet{attach: make(chan *Listener), closed: make(chan struct{})}
 }
 
-// Serve attaches a stream and sends what comes until the final message went out, the stream or ctx ends, or another one is attached,
-// which is ErrReplaced. It returns false if the outlet is closed: then the final message is known.
-func (o *Outlet) Serve(ctx context.Context, send func(*fanoutv1.FanOutResponse) error) (bool, error) {
+// Serve attaches the stream of a caller with an epoch and sends what comes until the final message went out, the stream or ctx ends,
+// or one of the same or a higher epoch is attached, which is ErrReplaced; so is a higher one that is there already. It returns false
+// if the outlet is closed: then the final message is known.
+func (o *Outlet) Serve(ctx context.Context, epoch int64, send func(*fanoutv1.FanOutResponse) error) (bool, error) {
 	l := &Listener{
 		messages: make(chan *fanoutv1.FanOutResponse),
 		sent:     make(chan error, 1),
 		gone:     make(chan struct{}),
 	}
 	defer l.end()
-	o.replace(l)
+	if !o.replace(l, epoch) {
+		return true, ErrReplaced
+	}
 	select {
 	case o.attach <- l:
 	case <-o.closed:
@@ -74,14 +78,18 @@ func (o *Outlet) Serve(ctx context.Context, send func(*fanoutv1.FanOutResponse) 
 	}
 }
 
-// replace makes l the one that is attached.
-func (o *Outlet) replace(l *Listener) {
+// replace makes l the one that is attached, unless a higher epoch was.
+func (o *Outlet) replace(l *Listener, epoch int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if epoch < o.epoch {
+		return false
+	}
 	if o.current != nil {
 		o.current.end()
 	}
-	o.current = l
+	o.current, o.epoch = l, epoch
+	return true
 }
 
 // close attaches nobody any more.

@@ -162,12 +162,8 @@ func (l *Lease) Renew(r Renewal) error {
 	if l.over {
 		return nil
 	}
-	if r.Stop && !l.stopped {
-		l.stopped = true
-		if l.ended {
-			l.effects.End(ErrStopped)
-		}
-		l.endLocked(ErrStopped)
+	if r.Stop {
+		l.stopLocked()
 	}
 	if !l.ended && int64(time.Since(l.born)) > l.until.Load() {
 		l.endLocked(ErrExpired)
@@ -207,11 +203,8 @@ func (l *Lease) changeLocked(r Renewal) {
 	}
 }
 
-// grantLocked takes the grants that are new. A worker that shuts down takes none.
+// grantLocked takes the grants that are new. So does a worker that shuts down: they were stored before its coordinator could know.
 func (l *Lease) grantLocked(r Renewal) {
-	if l.draining {
-		return
-	}
 	known := l.Slots.Granted() - r.GrantedBefore
 	var fresh schedule.Grants
 	for _, g := range r.Grants {
@@ -226,18 +219,31 @@ func (l *Lease) grantLocked(r Renewal) {
 	l.Slots.extend(fresh, r.LastGrant && known == 0)
 }
 
-// Drain takes no more grants: the worker shuts down, and runs out what it has.
+// Stop ends the lease as a renewal with a stop does.
+func (l *Lease) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.stopLocked()
+	}
+}
+
+func (l *Lease) stopLocked() {
+	if l.stopped {
+		return
+	}
+	l.stopped = true
+	if l.ended {
+		l.effects.End(ErrStopped)
+	}
+	l.endLocked(ErrStopped)
+}
+
+// Drain notes that the worker shuts down: whoever renews the lease hears so, grants no more, and says so with its last grant.
 func (l *Lease) Drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.draining || l.over {
-		return
-	}
 	l.draining = true
-	l.Slots.extend(nil, true)
-	if !l.begun {
-		l.endLocked(ErrStopped) // nothing was granted
-	}
 }
 
 // Finish notes that the shard is over: what is renewed now changes nothing, and the counters are not read any more.
