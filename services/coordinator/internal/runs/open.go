@@ -153,19 +153,21 @@ func (c *conductor) admitAll(ctx context.Context) error {
 
 // admitted waits until the shard's worker has admitted it, or the timer has fired.
 func (c *conductor) admitted(ctx context.Context, s *shard, stream *dispatch.Stream, timer *time.Timer) error {
+	var err error
 	select {
 	case <-stream.Started():
 	case <-stream.Done():
-		select {
-		case <-stream.Started():
-		default:
-			return fmt.Errorf("worker %s refused: %w", s.address, stream.Err())
-		}
+		err = fmt.Errorf("worker %s refused: %w", s.address, stream.Err())
 	case <-timer.C:
 		timer.Reset(0) // for the others
-		return fmt.Errorf("worker %s did not admit its shard within %v", s.address, admitWithin)
+		err = fmt.Errorf("worker %s did not admit its shard within %v", s.address, admitWithin)
 	case <-ctx.Done():
 		return errCancelled
+	}
+	select {
+	case <-stream.Started(): // whatever came after it
+	default:
+		return err
 	}
 	s.hold.lease, s.hold.lastAnswer = stream.LeaseID(), time.Now()
 	return nil

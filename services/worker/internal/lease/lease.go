@@ -3,6 +3,7 @@ package lease
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,7 +105,8 @@ func New(id string, epoch int64, duration time.Duration, slots *Slots, effects E
 	return l
 }
 
-// Held reports whether a slot may still be sent: it is asked right before each write.
+// Held reports whether a slot that was begun may still be sent: it is asked right before each write. It may until the lease was not
+// renewed for its duration.
 func (l *Lease) Held() bool {
 	if int64(time.Since(l.born)) <= l.until.Load() {
 		return true
@@ -129,7 +131,11 @@ func (l *Lease) endLocked(cause error) {
 		return
 	}
 	l.ended = true
-	l.until.Store(-1)
+	if cause == ErrExpired {
+		l.until.Store(-1)
+	} else {
+		l.until.Store(math.MaxInt64) // what has been begun may still be sent, as long as the stop leaves it time
+	}
 	l.timer.Stop()
 	for _, t := range l.pending {
 		t.Stop()
