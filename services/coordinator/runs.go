@@ -14,11 +14,38 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
 // watchInterval is the time between two snapshots of a run that goes on.
 const watchInterval = 500 * time.Millisecond
+
+// fittingRun is the message about a run, which stays within what gRPC takes by default.
+func fittingRun(r *run.Run, full bool) *fanoutv1.Run {
+	pb := wire.RunProto(r, full)
+	if !full || proto.Size(pb) <= messageBytes {
+		return pb
+	}
+	for _, group := range pb.GetTally().GetGroups() {
+		for _, latency := range []*fanoutv1.Latency{
+			group.GetServiceTime(), group.GetResponseTime(), group.GetLateness(), group.GetFirstByteTime(),
+		} {
+			if latency != nil {
+				latency.Buckets = nil
+			}
+		}
+	}
+	if proto.Size(pb) > messageBytes {
+		for _, request := range pb.GetPlan().GetRequests() {
+			request.Body = nil
+		}
+	}
+	return pb
+}
+
+// messageBytes is gRPC's default limit, less what is around the run.
+const messageBytes = 4<<20 - 1<<10
 
 // CreateRun accepts a run and starts it.
 func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRunRequest) (*fanoutv1.CreateRunResponse, error) {
@@ -68,7 +95,7 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 	for {
 		changed := watched.Changed()
 		current := watched.Current(full)
-		if err := stream.Send(&fanoutv1.WatchRunResponse{Run: wire.RunProto(current, full)}); err != nil {
+		if err := stream.Send(&fanoutv1.WatchRunResponse{Run: fittingRun(current, full)}); err != nil {
 			return err
 		}
 		if !current.Ended.IsZero() {
@@ -93,7 +120,7 @@ func (c *Coordinator) GetRun(ctx context.Context, request *fanoutv1.GetRunReques
 		return nil, err
 	}
 	full := wire.RunView(request.GetView())
-	return &fanoutv1.GetRunResponse{Run: wire.RunProto(found.Current(full), full)}, nil
+	return &fanoutv1.GetRunResponse{Run: fittingRun(found.Current(full), full)}, nil
 }
 
 // CancelRun ends a run cleanly.

@@ -89,7 +89,8 @@ const (
 	RunView_RUN_VIEW_UNSPECIFIED RunView = 0
 	// Without the bodies in the plan and without histogram buckets.
 	RunView_RUN_VIEW_BASIC RunView = 1
-	// Everything but the key of a client certificate.
+	// Everything but the key of a client certificate. What would make the message longer than the 4 MiB that gRPC takes is left out:
+	// first the buckets of groups, then the bodies in the plan.
 	RunView_RUN_VIEW_FULL RunView = 2
 )
 
@@ -267,8 +268,8 @@ const (
 	// it.
 	LimitedBy_LIMITED_BY_TARGET LimitedBy = 1
 	// The generator; the figures then describe it rather than the target. One of: a worker's cpu_share is 0.9 or more in a run
-	// of 1 s or more; slots failed for want of files, ports or memory; senders waited for the stream in more than 1% of the
-	// run's time; in an open loop the 99th percentile of lateness is above 10 ms, or more than 1% of the slots were given up, LATE
+	// of 1 s or more; slots failed for want of files, ports or memory; senders waited for the stream, or after the first second for
+	// grants, in more than 1% of the run's time; in an open loop the 99th percentile of lateness is above 10 ms, or more than 1% of the slots were given up, LATE
 	// or RUN_ENDED, and at most 1% of them were held back by senders that were all busy, or more than 1% of them because the worker
 	// could have no more senders.
 	LimitedBy_LIMITED_BY_GENERATOR LimitedBy = 2

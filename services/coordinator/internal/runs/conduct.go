@@ -237,6 +237,11 @@ func (c *conductor) leaveAlone() {
 	if err != nil {
 		c.config.Log.Warn("leaving a run to its workers", "run_id", c.id, "error", err)
 	}
+	c.letGo()
+}
+
+// letGo notes that the run goes on without this process.
+func (c *conductor) letGo() {
 	c.kept = true
 	c.mu.Lock()
 	defer c.mu.Unlock()

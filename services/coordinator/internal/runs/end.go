@@ -2,9 +2,11 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
@@ -25,6 +27,11 @@ func (c *conductor) end(notStarted error) {
 	}
 	final := c.report(notStarted)
 	err := c.keep(final)
+	if errors.Is(err, store.ErrFenced) { // the run has its end from whoever took over
+		c.config.Fenced()
+		c.letGo()
+		return
+	}
 	c.kept = err == nil
 	if !c.kept {
 		c.config.Log.Error("storing a run's report", "run_id", c.id, "error", err)
