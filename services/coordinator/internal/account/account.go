@@ -90,10 +90,11 @@ func (a *Account) Tally(sequence int64, s *tally.Snapshot) {
 	a.tail, a.tailLen, a.gap = tally.Cells{}, 0, false
 }
 
-// Started notes the first message of a stream. Messages before it may have been lost with another one.
+// Started notes the first message of a stream. Messages before it may have been lost with another one, or have gone to an earlier life
+// of the coordinator, which opened the shard and died before it had stored that.
 func (a *Account) Started(sequence int64) {
 	a.streams++
-	if a.streams > 1 && sequence > a.sequence+1 && !a.finished {
+	if sequence > a.sequence+1 && !a.finished {
 		a.gap, a.sequence = true, sequence-1
 	}
 	a.follows(sequence)

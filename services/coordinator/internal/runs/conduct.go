@@ -16,6 +16,8 @@ const (
 	tick = time.Second
 	// refillPause is the least time between two grants of a closed loop.
 	refillPause = 100 * time.Millisecond
+	// rateKnown is how long after its start the rate of a closed loop says something.
+	rateKnown = 3 * refillPause
 	// settling is for how long a closed loop is looked at every refillPause, until its rate is known.
 	settling = 1500 * time.Millisecond
 	// resumeWithin is how old a run may be that was never granted anything, for a coordinator that starts to start it: nobody wants
@@ -207,13 +209,14 @@ func (c *conductor) isOver() bool {
 		return false
 	}
 	for _, s := range c.shards {
-		if h := &s.hold; h.lease == "" && (c.stopped || c.exhausted) {
-			continue // it has not joined yet
-		} else if !h.lost && (!h.finished || !h.saved && c.broken.IsZero()) {
+		h := &s.hold
+		over := h.lost || h.finished && (h.saved || !c.broken.IsZero())
+		joins := h.lease == "" // and is waited for only if there are slots for it
+		if !over && !(joins && (c.stopped || c.exhausted)) {
 			return false
 		}
 	}
-	return c.exhausted || c.stopped || c.loadEnded() || !c.mayJoin()
+	return c.allGranted() || c.stopped || !c.mayJoin()
 }
 
 // loadEnded reports whether the load's own end has passed, after which no slot of a closed loop is claimed.
@@ -221,6 +224,9 @@ func (c *conductor) loadEnded() bool {
 	end := c.about.Plan.Load.End()
 	return c.about.Plan.Load.ClosedLoop != nil && end > 0 && !c.start.IsZero() && time.Since(c.start) >= end
 }
+
+// allGranted reports whether no slot will be granted any more.
+func (c *conductor) allGranted() bool { return c.exhausted || c.loadEnded() }
 
 // endless reports whether only time ends the run's slots.
 func (c *conductor) endless() bool { return c.slots.Slots() == schedule.Unbounded }

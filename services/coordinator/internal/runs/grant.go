@@ -67,7 +67,7 @@ func (c *conductor) grantClosed(now time.Time) {
 		begun := max(s.account.Begun(), h.claimed)
 		s.mu.Unlock()
 		needs[k] = split.Need{Unclaimed: h.granted - begun, Concurrency: h.concurrency}
-		if needs[k].Known = now.Sub(c.start) >= tick; needs[k].Known {
+		if needs[k].Known = now.Sub(c.start) >= rateKnown; needs[k].Known {
 			needs[k].Rate = h.rate.observe(now, c.start, begun)
 		}
 	}

@@ -107,12 +107,12 @@ type rater struct {
 	last  float64 // slots per second lately
 }
 
-// observe notes that the shard has begun so many slots; the rate is the greater of that since the start and that lately.
+// observe notes that the shard has begun so many slots; the rate is the greater of that since the start and that of the last second.
 func (r *rater) observe(now, start time.Time, begun int64) float64 {
 	if r.at.IsZero() {
 		r.at, r.begun = start, 0
 	}
-	if passed := now.Sub(r.at); passed >= refillPause {
+	if passed := now.Sub(r.at); passed >= tick {
 		r.last = float64(begun-r.begun) / passed.Seconds()
 		r.at, r.begun = now, begun
 	}

@@ -124,7 +124,7 @@ func (c *conductor) join(now time.Time) {
 		}
 	}
 	wanted := originals - len(live)
-	if c.joining > 0 || c.exhausted || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
+	if c.joining > 0 || c.allGranted() || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
 		return
 	}
 	c.joinAfter = now.Add(joinPause)
@@ -182,7 +182,7 @@ func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.W
 func (c *conductor) found(workers []*dispatch.Worker) {
 	c.joining--
 	for _, w := range workers {
-		if c.exhausted || c.stopped {
+		if c.allGranted() || c.stopped {
 			w.Close()
 			continue
 		}

@@ -53,7 +53,7 @@ func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
 	h := &s.hold
 	r.Grants = h.since(h.known, maxGrants)
 	told := h.known + r.Grants.Len()
-	r.LastGrant = (c.exhausted || h.draining) && h.stored == h.granted && told == h.stored
+	r.LastGrant = (c.allGranted() || h.draining) && h.stored == h.granted && told == h.stored
 	for n := h.changed; n < h.changes; n++ {
 		r.ChangesBefore = h.changed
 		r.Changes = append(r.Changes, wire.LoadChange{Concurrency: h.concurrency})

@@ -126,7 +126,7 @@ func (r *Run) Current(full bool) *run.Run {
 	r.mu.Lock()
 	final, shards := r.final, r.shards
 	current := r.headLocked()
-	next, givenUp := r.next, r.givenUp
+	givenUp := r.givenUp
 	r.mu.Unlock()
 	if final != nil {
 		return final
@@ -135,8 +135,10 @@ func (r *Run) Current(full bool) *run.Run {
 	sum.AddNotSent(outcome.NotSentWorkerLost, givenUp)
 	sum.Counts.Planned += givenUp
 	if all := r.slots.Slots(); all != schedule.Unbounded {
-		sum.Counts.Pending += all - next
-		sum.Counts.Planned += all - next
+		// Not what is left from next on: the conductor may just be granting to one shard after the other.
+		left := max(all-sum.Counts.Planned, 0)
+		sum.Counts.Pending += left
+		sum.Counts.Planned += left
 	}
 	current.Tally = sum.Snapshot(full)
 	return current
