@@ -21,6 +21,9 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 	c, err := New(ctx, config)
 	if err != nil {
 		_ = l.Close()
+		if ctx.Err() != nil {
+			return nil // it was told to end before it had read its store, of which nothing is wrong
+		}
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
+	"github.com/fanout-load/fanout/services/internal/schedule"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
@@ -104,6 +106,7 @@ func endCall(call *engine.Call, cause error) {
 func (e *execution) carryOut() {
 	defer e.worker.leaveLease(e)
 	if !e.batcher.Await(e.begun, e.stopped) {
+		e.leaveOut()
 		e.finish(nil)
 		return
 	}
@@ -111,6 +114,7 @@ func (e *execution) carryOut() {
 	if err != nil {
 		e.worker.config.Log.Error("making the HTTP client", "run_id", e.job.key.run, "error", err)
 		e.lease.Finish()
+		e.leaveOut()
 		e.finish(nil)
 		return
 	}
@@ -124,6 +128,7 @@ func (e *execution) carryOut() {
 		call.Run(e.worker.life)
 	}()
 	e.batcher.Run(done, call.Ending())
+	e.lease.Finish() // what is granted from now on is none of what is left
 	e.rest(call)
 	e.finish(effort(work, call))
 }
@@ -139,11 +144,11 @@ func (e *execution) prepare() (*engine.Call, func(), error) {
 	}
 	e.mu.Lock()
 	e.call = call
-	changed, cause := e.changed, e.cause
-	e.mu.Unlock()
-	if changed > 0 {
-		call.SetConcurrency(changed)
+	cause := e.cause
+	if e.changed > 0 {
+		call.SetConcurrency(e.changed) // under the lock: a change that comes now is later
 	}
+	e.mu.Unlock()
 	if cause != nil {
 		endCall(call, cause)
 	}
@@ -156,6 +161,32 @@ func (e *execution) rest(call *engine.Call) {
 	from, to := call.ClaimLate()
 	e.batcher.Late(e.job.work.Schedule, e.job.work.Slots, from, to, until)
 	e.batcher.Rest(e.job.work.Schedule, e.job.work.Slots, call.NotSent(), until)
+}
+
+// leaveOut accounts for the granted slots of a shard that was over before it began.
+func (e *execution) leaveOut() {
+	e.mu.Lock()
+	reason, start := outcome.NotSentLeaseLost, e.start
+	if start.IsZero() {
+		start = time.Now()
+	}
+	if e.cause == lease.ErrStopped {
+		reason = outcome.NotSentCancelled
+	}
+	e.mu.Unlock()
+	e.batcher.Begin(unclaimed{e.job.work.Slots}, start)
+	e.batcher.Rest(e.job.work.Schedule, e.job.work.Slots, reason, time.Now().Add(restBudget))
+}
+
+// unclaimed is the progress of slots that nobody claims.
+type unclaimed struct{ slots *lease.Slots }
+
+// Position implements batch.Progress.
+func (u unclaimed) Position() (granted, claimed int64) {
+	if u.slots.Endless() {
+		return schedule.Unbounded, 0
+	}
+	return u.slots.Granted(), 0
 }
 
 // finish makes the final message. Grants that come later are not known to it, and so never sent.
@@ -193,6 +224,9 @@ func (e *execution) isOver() bool {
 		return false
 	}
 }
+
+// cameToNothing reports whether the shard is over, and was granted nothing.
+func (e *execution) cameToNothing() bool { return e.isOver() && e.job.work.Slots.Granted() == 0 }
 
 // cut ends what is still in flight: the worker shuts down.
 func (e *execution) cut() {

@@ -48,15 +48,17 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	e.mu.Lock()
 	final := e.final
 	e.mu.Unlock()
-	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence() - 1, Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
+	// The number of the final message: all others before it may be of messages that were lost with another stream.
+	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence(), Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
 	if err := stream.Send(started); err != nil {
 		return err
 	}
-	return stream.Send(final)
+	return stream.Send(&fanoutv1.FanOutResponse{Sequence: final.GetSequence() + 1, Event: final.GetEvent()})
 }
 
 // leased is the execution that the job means: the one that it attaches to, the one that has been opened with its name already, or a new
-// one. Nil without an error is a shard whose process died.
+// one. One that is over with nothing granted was opened by a coordinator that died before it could grant, and does not count. Nil without
+// an error is a shard whose process died.
 func (w *Worker) leased(j *job) (*execution, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +72,7 @@ func (w *Worker) leased(j *job) (*execution, error) {
 		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
 	}
 	for _, e := range w.leases {
-		if e.job.key == j.key {
+		if e.job.key == j.key && !e.cameToNothing() {
 			return e, nil
 		}
 	}

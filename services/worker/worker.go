@@ -44,6 +44,10 @@ type Worker struct {
 	idle     sync.Cond                // on mu: a call has ended, or a shard was released
 }
 
+// clockLead is what clock_nanos is when the process begins. A worker may join a run that began before, and the run's start has to be a
+// moment after 0 on its clock: runs take 24 h at most, and what is in flight after that.
+const clockLead = 48 * time.Hour
+
 // callKey names a call: a shard of a run, or a direct call, which has no shard.
 type callKey struct{ run, shard string }
 
@@ -54,7 +58,7 @@ func New(config Config) *Worker {
 	w := &Worker{
 		config:     config.withDefaults(),
 		instanceID: rand.Text(),
-		born:       time.Now(),
+		born:       time.Now().Add(-clockLead),
 		calls:      make(map[callKey]*engine.Call),
 		leases:     make(map[string]*execution),
 	}

@@ -31,10 +31,11 @@ type Account struct {
 	seconds  seconds
 
 	finished bool
-	died     bool  // the worker's process did: claimed of the slots were begun at most
-	lost     bool  // the worker is silent; what it has not told is unknown
-	claimed  int64 // see died
-	unknown  int64 // of a shard that is finished and left slots out
+	died     bool           // the worker's process did: claimed of the slots were begun at most
+	lost     bool           // the worker is silent; what it has not told is unknown
+	claimed  int64          // see died
+	unknown  int64          // of a shard that is finished and left slots out
+	reason   outcome.Reason // why slots that never reached the worker were not sent
 
 	// Fault is the first thing that did not add up; "" is none.
 	Fault string
@@ -43,11 +44,26 @@ type Account struct {
 // New makes the account of a shard of requests in these groups, which has been granted nothing yet. Of a run that is endless only
 // time ends the slots.
 func New(endless bool, groups []string) *Account {
-	return &Account{endless: endless, groups: groups, base: new(tally.Tally)}
+	return &Account{endless: endless, groups: groups, base: new(tally.Tally), reason: outcome.NotSentLeaseLost}
 }
 
-// Grant notes that the shard is granted n more slots.
-func (a *Account) Grant(n int64) { a.granted += n }
+// Grant notes that the shard is granted n more slots. Those of a shard that is finished, which who grants need not know yet, never reach
+// the worker.
+func (a *Account) Grant(n int64) {
+	a.granted += n
+	if a.finished && !a.died {
+		a.leaveOut(n)
+	}
+}
+
+// leaveOut accounts for slots that the worker finished without.
+func (a *Account) leaveOut(n int64) {
+	if a.endless {
+		return
+	}
+	a.base.AddNotSent(a.reason, n)
+	a.base.Folded += n
+}
 
 // Outcomes adds a batch.
 func (a *Account) Outcomes(sequence int64, rows []outcome.Outcome) {
@@ -117,9 +133,9 @@ func (a *Account) Finished(sequence int64, s *tally.Snapshot, granted int64, rea
 	if granted > a.granted {
 		a.fault("the worker was granted %d slots, and says %d", a.granted, granted)
 	}
+	a.reason = reason
+	a.leaveOut(max(a.granted-granted, 0))
 	if !a.endless {
-		a.base.AddNotSent(reason, max(a.granted-granted, 0))
-		a.base.Folded += max(a.granted-granted, 0)
 		a.unknown = max(a.granted-a.settled(), 0)
 	}
 	a.finished = true

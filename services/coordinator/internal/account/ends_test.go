@@ -158,3 +158,30 @@ func TestGrantsThatNeverArrived(t *testing.T) {
 		})
 	}
 }
+
+// Slots that are granted to a shard that is finished, before who grants knows of its end, never reach the worker.
+func TestGrantAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(*Account)
+		want tally.Counts
+	}{
+		{"finished", func(a *Account) {
+			a.Finished(3, ended(responses(0, 3), 0), 3, outcome.NotSentCancelled)
+		}, tally.Counts{Planned: 7, Responses: 3, NotSent: 4}},
+		{"its process died", func(a *Account) { a.Died(3) }, tally.Counts{Planned: 7, Responses: 3, NotSent: 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := granted(3, "")
+			a.Started(1)
+			a.Outcomes(2, responses(0, 3))
+			tt.end(a)
+			a.Grant(4)
+			if c := a.Current().Counts; c != tt.want || a.Fault != "" {
+				t.Errorf("Current() = %v, fault %q, want %v", c, a.Fault, tt.want)
+			}
+		})
+	}
+}

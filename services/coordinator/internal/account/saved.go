@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 
+	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
@@ -19,13 +20,14 @@ type Saved struct {
 	Died     bool
 	Claimed  int64
 	Unknown  int64
+	Reason   outcome.Reason
 }
 
 // Save is what has to be stored of the account as it is. The seconds that TakeSeconds has given away belong to it.
 func (a *Account) Save() Saved {
 	s := Saved{
 		Sequence: a.baseAt, Rows: a.baseRows, Closed: a.seconds.closed, Acked: a.seconds.first,
-		Finished: a.finished, Died: a.died, Claimed: a.claimed, Unknown: a.unknown,
+		Finished: a.finished, Died: a.died, Claimed: a.claimed, Unknown: a.unknown, Reason: a.reason,
 	}
 	if a.baseAt > 0 {
 		s.Tally = a.base.Snapshot(true)
@@ -43,6 +45,9 @@ func (a *Account) Restore(s Saved, granted int64) error {
 	a.seconds.closed, a.seconds.first = s.Closed, s.Acked
 	a.streams = 1 // whose messages may have been lost
 	a.finished, a.died, a.claimed, a.unknown = s.Finished, s.Died, s.Claimed, s.Unknown
+	if s.Reason != outcome.Sent {
+		a.reason = s.Reason
+	}
 	if s.Tally == nil {
 		return nil
 	}

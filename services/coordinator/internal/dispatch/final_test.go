@@ -80,7 +80,7 @@ func TestFinal(t *testing.T) {
 				Tally: &fanoutv1.Tally{Counts: &fanoutv1.Counts{Responses: 4}}, GrantedCount: 5,
 				Effort: &fanoutv1.Effort{StartLatenessDuration: durationpb.New(time.Second)},
 				Reason: fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
-			}, Final{Granted: 5}, 4, time.Second,
+			}, Final{Granted: 5, Completed: true}, 4, time.Second,
 		},
 		{
 			"died", &fanoutv1.FanOutFinished{

@@ -29,11 +29,13 @@ type Shard struct {
 
 // Final is how a shard ended. The numbers of Reason are those of fanout.v1.FinishReason.
 type Final struct {
-	Tally   *tally.Snapshot // nil: the worker's process died
-	Effort  *run.Effort
-	Died    bool
-	Granted int64 // slots that the worker knew of
-	Claimed int64 // of a process that died: slots that it had begun, at most
+	Tally  *tally.Snapshot // nil: the worker's process died
+	Effort *run.Effort
+	Died   bool
+	// Completed says that the shard came to its own end: its last slot, or that of its load.
+	Completed bool
+	Granted   int64 // slots that the worker knew of
+	Claimed   int64 // of a process that died: slots that it had begun, at most
 }
 
 // Sink takes what a stream brings, in its order, from one goroutine. It does not keep the rows.
@@ -162,5 +164,8 @@ func newFinal(pb *fanoutv1.FanOutFinished) *Final {
 	if t == nil {
 		t = new(tally.Snapshot)
 	}
-	return &Final{Tally: t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0)}
+	return &Final{
+		Tally: t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0),
+		Completed: pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
+	}
 }

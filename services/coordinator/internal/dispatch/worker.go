@@ -52,7 +52,9 @@ const (
 	// reachTimeout is how long a worker has to say who it is.
 	reachTimeout = 2 * time.Second
 	// trips is how often it is asked: the first call pays for the connection, and the best of the others measures the clock best.
-	trips = 5
+	// leastTrips have to be made; the others only if the worker is not far away.
+	trips      = 5
+	leastTrips = 2
 )
 
 // Reach connects to the worker at address and asks who it is. The error says in one sentence what is wrong, the address
@@ -80,11 +82,17 @@ func Known(dial Dial, address string) (*Worker, error) {
 
 // ask asks the worker who it is, and what its clock reads.
 func (w *Worker) ask(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*leastTrips*reachTimeout)
 	defer cancel()
+	begun := time.Now()
 	for i := range trips {
 		sent := time.Now()
+		if i >= leastTrips && sent.Sub(begun) > reachTimeout {
+			break
+		}
+		ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 		info, err := w.client().GetWorker(ctx, &fanoutv1.GetWorkerRequest{})
+		cancel()
 		if err != nil {
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("worker %s cannot be reached: it did not answer within %v", w.Address, reachTimeout)

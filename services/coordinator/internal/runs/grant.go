@@ -18,17 +18,17 @@ func (c *conductor) grant(now time.Time) {
 	case load.ClosedLoop != nil:
 		c.grantClosed(now)
 	case load.OpenLoop != nil:
-		c.grantWindow(min(c.slots.DueBefore(now.Sub(c.start)+c.config.Lease), c.slots.Slots()))
+		c.grantWindow(now, min(c.slots.DueBefore(now.Sub(c.start)+c.config.Lease), c.slots.Slots()))
 	default:
-		c.grantWindow(c.slots.Slots())
+		c.grantWindow(now, c.slots.Slots())
 	}
 	c.lastGrant = now
 	c.exhausted = c.next == c.slots.Slots()
 }
 
 // grantWindow grants the slots before the given one, by slot mod m.
-func (c *conductor) grantWindow(to int64) {
-	members := c.members()
+func (c *conductor) grantWindow(now time.Time, to int64) {
+	members := c.members(now)
 	if len(members) == 0 || to <= c.next {
 		return
 	}
@@ -47,10 +47,10 @@ func (c *conductor) grantWindow(to int64) {
 
 // members is the shards over which slots are split: those that answered their last renewal; with CONTINUE those of the run's start,
 // of which one that is lost has its part given up.
-func (c *conductor) members() (members []*shard) {
+func (c *conductor) members(now time.Time) (members []*shard) {
 	stays := c.about.OnWorkerLoss == run.Continue && c.about.Plan.Load.ClosedLoop == nil
 	for _, s := range c.shards {
-		if stays && s.hold.original || s.hold.live() && s.hold.answered {
+		if stays && s.hold.original || s.hold.live() && s.hold.answers(now) {
 			members = append(members, s)
 		}
 	}
@@ -59,7 +59,7 @@ func (c *conductor) members() (members []*shard) {
 
 // grantClosed grants each shard of a closed loop what it needs, in consecutive slots.
 func (c *conductor) grantClosed(now time.Time) {
-	members := c.members()
+	members := c.members(now)
 	needs := make([]split.Need, len(members))
 	for k, s := range members {
 		h := &s.hold

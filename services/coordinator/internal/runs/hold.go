@@ -25,6 +25,7 @@ type hold struct {
 	lastAnswer time.Time // or when this process has begun to ask
 	misses     int       // renewals in a row that were not
 	renewing   bool      // one is outstanding
+	renewed    time.Time // when the last one was sent
 	draining   bool
 	closed     bool // it takes no grants any more: its lease has ended
 	claimed    int64
@@ -43,6 +44,12 @@ type hold struct {
 // live reports whether the shard can be granted slots.
 func (h *hold) live() bool {
 	return !h.lost && !h.finished && !h.closed && !h.draining
+}
+
+// answers reports whether the last renewal was answered, or may still be: one that has been out for half the time to the next is taken
+// as one without an answer, since it times out just after the next window is granted.
+func (h *hold) answers(now time.Time) bool {
+	return h.answered && (!h.renewing || now.Sub(h.renewed) < tick/2)
 }
 
 // grant adds a grant, and joins it with the one before if it can.

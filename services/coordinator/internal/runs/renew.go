@@ -38,7 +38,7 @@ func (c *conductor) renew(s *shard) {
 			return
 		}
 	}
-	h.renewing = true
+	h.renewing, h.renewed = true, time.Now()
 	c.spawn(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, renewTimeout)
 		defer cancel()

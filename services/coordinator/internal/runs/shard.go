@@ -91,7 +91,11 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 		return
 	}
 	s.effort = final.Effort
-	s.account.Finished(sequence, final.Tally, final.Granted, s.reason)
+	reason := s.reason
+	if final.Completed && reason == outcome.NotSentLeaseLost {
+		reason = outcome.NotSentRunEnded // the load's end came before the grants that were just being stored
+	}
+	s.account.Finished(sequence, final.Tally, final.Granted, reason)
 	s.checkAccount()
 	s.noteOffset()
 }

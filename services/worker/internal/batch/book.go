@@ -46,10 +46,12 @@ func (b *book) total() *tally.Tally {
 	return &b.sum
 }
 
-// seconds is the seconds that were not dropped, with the one that now is in. Those that can be are complete from now on.
+// seconds is the seconds that were not dropped, with the one that now is in. Those that can be are complete from now on; the first of
+// the others is told even if it is empty, since whoever reads the tallies takes all before the first that is open for complete.
 func (b *book) seconds(now time.Duration) []tally.Second {
 	b.first = max(b.first, b.complete)
 	if now >= 0 {
+		b.cells.Cell(b.first)
 		b.cells.Cell(max(int64(now/time.Second), b.first))
 	}
 	var all []tally.Second

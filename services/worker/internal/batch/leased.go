@@ -48,14 +48,19 @@ func (b *Leased) Acknowledge(second int64) {
 	}
 }
 
-// Await serves streams until begin is closed, which is reported, or end.
+// Await serves streams until begin is closed, which is reported, or end. A shard that has begun and ended is one that has begun.
 func (b *Leased) Await(begin, end <-chan struct{}) bool {
 	for {
 		select {
 		case <-begin:
 			return true
 		case <-end:
-			return false
+			select {
+			case <-begin:
+				return true
+			default:
+				return false
+			}
 		case l := <-b.outlet.attach:
 			b.listen(l)
 		}
@@ -104,9 +109,16 @@ func (b *Leased) checkpoint() {
 	}
 }
 
-// listen begins the stream of a new listener.
+// listen begins the stream of a new listener. One that was replaced before it came here may come after the one that replaced it.
 func (b *Leased) listen(l *Listener) {
-	b.hear(b.flush()) // folded, or to the one before
+	select {
+	case <-l.gone:
+		return
+	default:
+	}
+	if !b.start.IsZero() { // else nothing came about, nor has a second passed
+		b.hear(b.flush()) // folded, or to the one before
+	}
 	b.listener, b.unheard = l, false
 	if b.hear(b.Batcher.Started(b.started)) && !b.start.IsZero() {
 		b.hear(b.tally())

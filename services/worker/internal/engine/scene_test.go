@@ -23,13 +23,16 @@ type scene struct {
 	requests    int           // of the plan; 0 is 1
 	timeout     time.Duration // of each of them; 0 is a minute
 	concurrency int64
+	grown       int64                           // senders that may be made where the concurrency changes; 0 is the concurrency
 	capped      bool                            // the concurrency is the worker's
 	grants      schedule.Grants                 // nil is every slot
+	slots       *lease.Slots                    // nil is the grants, all there from the beginning
 	delay       time.Duration                   // from now to the run's start
 	takes       func(slot int64) time.Duration  // a request
 	sender      func(*slowSender) engine.Sender // nil is the slow one itself
 	admit       func(admitted int64) bool       // whether there is room for one more; nil is always
 	deliver     func(outcome.Outcome)           // called with each outcome, beside the ledger
+	held        func() bool                     // whether the lease is; nil is always
 	log         *slog.Logger                    // nil is none
 }
 
@@ -54,10 +57,13 @@ func (s scene) stage() *call {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.slots == nil {
+		s.slots = lease.Fixed(s.grants)
+	}
 	c := &call{scene: s, schedule: slots, ledger: &ledger{start: time.Now().Add(s.delay), sent: map[int64]time.Duration{}}}
 	c.Call = engine.New(
-		engine.Work{Plan: p, Schedule: slots, Slots: lease.Fixed(s.grants), Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
-		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, Log: s.log},
+		engine.Work{Plan: p, Schedule: slots, Slots: s.slots, Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
+		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, Held: s.held, Log: s.log},
 	)
 	return c
 }
@@ -179,8 +185,8 @@ func (c *call) check(t reporter) {
 		t.Errorf("at the end %d senders are open, %d busy, %d of %d admitted ones released, want nothing left",
 			c.open, c.busy, c.released, c.admitted)
 	}
-	if c.made > c.scene.concurrency {
-		t.Errorf("senders = %d, want at most %d", c.made, c.scene.concurrency)
+	if most := cmp.Or(c.scene.grown, c.scene.concurrency); c.made > most {
+		t.Errorf("senders = %d, want at most %d", c.made, most)
 	}
 }
 

@@ -68,6 +68,9 @@ func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 // not to be sent, if it is not: its patience is over, or the call stopped claiming first.
 func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 	if c.work.Plan.Load.OpenLoop == nil {
+		if c.claim.Err() != nil { // it may have waited for a grant until then
+			return c.NotSent()
+		}
 		return outcome.Sent
 	}
 	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom {

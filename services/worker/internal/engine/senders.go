@@ -7,7 +7,7 @@ import "time"
 func (c *Call) startSenders() {
 	n := int64(1)
 	if c.work.Plan.Load.OpenLoop == nil {
-		if n = c.work.Concurrency; c.work.Slots.Final() {
+		if n = min(c.work.Concurrency, c.allowed.Load()); c.work.Slots.Final() {
 			n = min(n, c.work.Slots.Granted())
 		}
 	} else {

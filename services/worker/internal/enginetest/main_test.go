@@ -28,19 +28,20 @@ func TestMain(m *testing.M) {
 // engine is one of the two.
 type engine struct {
 	name string
-	make func(p *plan.Plan, dialer *egress.Dialer, start time.Time) (newSender func() worker.Sender, closing func(), err error)
+	make func(p *plan.Plan, dialer *egress.Dialer, start time.Time, held func() bool) (newSender func() worker.Sender, closing func(), err error)
+	held func() bool // given to make
 }
 
 var engines = []engine{
-	{"http1", func(p *plan.Plan, dialer *egress.Dialer, start time.Time) (func() worker.Sender, func(), error) {
-		c, err := http1.New(p, http1.Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer, Start: start})
+	{name: "http1", make: func(p *plan.Plan, dialer *egress.Dialer, start time.Time, held func() bool) (func() worker.Sender, func(), error) {
+		c, err := http1.New(p, http1.Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer, Start: start, Held: held})
 		if err != nil {
 			return nil, nil, err
 		}
 		return func() worker.Sender { return c.Sender() }, c.Close, nil
 	}},
-	{"std", func(p *plan.Plan, dialer *egress.Dialer, start time.Time) (func() worker.Sender, func(), error) {
-		c, err := httpstd.New(p, httpstd.Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer, Start: start})
+	{name: "std", make: func(p *plan.Plan, dialer *egress.Dialer, start time.Time, held func() bool) (func() worker.Sender, func(), error) {
+		c, err := httpstd.New(p, httpstd.Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer, Start: start, Held: held})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -68,7 +69,7 @@ func (e engine) newClient(t *testing.T, p *plan.Plan, dialer *egress.Dialer) *cl
 		dialer = &egress.Dialer{}
 	}
 	start := time.Now()
-	newSender, closing, err := e.make(p, dialer, start)
+	newSender, closing, err := e.make(p, dialer, start, e.held)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,13 +94,18 @@ type Lease struct {
 	over     bool
 	last     Position // when it was over
 	changes  int64
-	pending  []*time.Timer // changes whose time has not come
+	pending  []Change    // those whose time has not come, in its order
+	changer  *time.Timer // of the first of them
 }
 
 // New makes a lease that ends after its duration unless it is renewed.
 func New(id string, epoch int64, duration time.Duration, slots *Slots, effects Effects) *Lease {
 	l := &Lease{ID: id, Slots: slots, duration: duration, effects: effects, born: time.Now(), epoch: epoch}
 	l.until.Store(int64(duration))
+	l.mu.Lock() // for the timers' goroutines
+	defer l.mu.Unlock()
+	l.changer = time.AfterFunc(duration, l.change)
+	l.changer.Stop()
 	l.timer = time.AfterFunc(duration, l.expire)
 	return l
 }
@@ -137,9 +142,7 @@ func (l *Lease) endLocked(cause error) {
 		l.until.Store(math.MaxInt64) // what has been begun may still be sent, as long as the stop leaves it time
 	}
 	l.timer.Stop()
-	for _, t := range l.pending {
-		t.Stop()
-	}
+	l.changer.Stop()
 	l.effects.End(cause)
 }
 
@@ -194,18 +197,40 @@ func (l *Lease) Renew(r Renewal) error {
 	return nil
 }
 
-// changeLocked takes the changes that are new, each at its time.
+// changeLocked takes the changes that are new, each at its time. A later one takes the place of those that are due no earlier.
 func (l *Lease) changeLocked(r Renewal) {
 	for i, change := range r.Changes {
 		if r.ChangesBefore+int64(i) < l.changes {
 			continue
 		}
 		l.changes++
-		wait := time.Duration(0)
-		if !l.start.IsZero() {
-			wait = time.Until(l.start.Add(change.Offset))
+		n := len(l.pending)
+		for n > 0 && l.pending[n-1].Offset >= change.Offset {
+			n--
 		}
-		l.pending = append(l.pending, time.AfterFunc(max(wait, 0), func() { l.effects.Change(change.Concurrency) }))
+		l.pending = append(l.pending[:n], change)
+		l.applyLocked()
+	}
+}
+
+// change makes the changes whose time has come.
+func (l *Lease) change() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.applyLocked()
+	}
+}
+
+func (l *Lease) applyLocked() {
+	for ; len(l.pending) > 0; l.pending = l.pending[1:] {
+		if !l.start.IsZero() {
+			if wait := time.Until(l.start.Add(l.pending[0].Offset)); wait > 0 {
+				l.changer.Reset(wait)
+				return
+			}
+		}
+		l.effects.Change(l.pending[0].Concurrency)
 	}
 }
 
@@ -260,9 +285,7 @@ func (l *Lease) Finish() {
 	l.last, l.over = l.positionLocked(), true
 	l.until.Store(-1)
 	l.timer.Stop()
-	for _, t := range l.pending {
-		t.Stop()
-	}
+	l.changer.Stop()
 }
 
 // Position is where a lease is.

@@ -19,6 +19,7 @@ type Slots struct {
 	now     atomic.Pointer[allotment]
 
 	mu      sync.Mutex // held by who changes now, and by who waits
+	left    bool       // somebody gave up waiting
 	waiting int
 	since   time.Time     // since when somebody waits
 	waited  time.Duration // in which somebody waited, before since
@@ -59,7 +60,8 @@ func newSlots(claimed, granted *atomic.Int64, endless bool) *Slots {
 	return s
 }
 
-// Claim takes the next slot, and waits for one to be granted. It returns false when none will be, or when done is closed first.
+// Claim takes the next slot, and waits for one to be granted. It returns false when none will be, or when done is closed first; then no
+// grant is taken any more. All senders have the same done.
 func (s *Slots) Claim(done <-chan struct{}) (slot int64, ok bool) {
 	ordinal := s.claimed.Add(1) - 1
 	a := s.now.Load()
@@ -86,12 +88,24 @@ func (s *Slots) await(ordinal int64, done <-chan struct{}) *allotment {
 		select {
 		case <-a.more:
 		case <-done:
-			return nil
+			return s.giveUp(ordinal)
 		}
 	}
 	if ordinal < a.count {
 		return a
 	}
+	return nil
+}
+
+// giveUp is the end of a wait without a grant. What was granted at the same moment is claimed all the same; otherwise no grant is taken
+// any more: the ordinal would be nobody's.
+func (s *Slots) giveUp(ordinal int64) *allotment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.now.Load(); ordinal < a.count {
+		return a
+	}
+	s.left = true
 	return nil
 }
 
@@ -132,12 +146,12 @@ func (s *Slots) Waited() time.Duration {
 	return s.waited
 }
 
-// extend adds grants after those that there are; final: no others follow.
+// extend adds grants after those that there are; final: no others follow. It does nothing once somebody gave up waiting.
 func (s *Slots) extend(grants schedule.Grants, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.now.Load()
-	if old.final || len(grants) == 0 && !final {
+	if old.final || s.left || len(grants) == 0 && !final {
 		return
 	}
 	next := &allotment{pieces: old.pieces, last: old.last, count: old.count, final: final, more: make(chan struct{})}
