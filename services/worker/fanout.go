@@ -67,6 +67,7 @@ func (w *Worker) call(j *job, queue *batch.Queue, held func() bool) (call *engin
 		Sleep:     pace.Wait,
 		Admit:     w.room.TakeSender,
 		Release:   w.room.LeaveSender,
+		IsCrowded: w.config.Dialer.IsCrowded,
 		Held:      held,
 		Log:       w.config.Log,
 	})

@@ -38,6 +38,8 @@ type Dialer struct {
 	// DialContext connects to an address that was checked, as net.Dialer's method of this name does. Nil: TCP. It is what tests with
 	// fake time use, which a socket knows nothing of.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	gate gate
 }
 
 var resolver = &net.Resolver{PreferGo: true}

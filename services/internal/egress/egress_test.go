@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,5 +105,26 @@ func answers(addrs ...string) func(context.Context, string) ([]netip.Addr, error
 			all = append(all, netip.MustParseAddr(a))
 		}
 		return all, nil
+	}
+}
+
+// A dialer that was given its own way to connect gets the addresses that were checked, and none that is denied.
+func TestDialContext(t *testing.T) {
+	t.Parallel()
+	var dialled []string
+	d := Dialer{Lookup: answers("192.0.2.1", "192.0.2.2"), DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+		dialled = append(dialled, network+" "+address)
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}}
+	if _, _, err := d.Dial(t.Context(), "two.example:80"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Dial = %v, want what DialContext said", err)
+	}
+	if want := []string{"tcp 192.0.2.1:80", "tcp 192.0.2.2:80"}; !slices.Equal(dialled, want) {
+		t.Errorf("dialled %v, want %v", dialled, want)
+	}
+	dialled = nil
+	d.Lookup = answers("192.0.2.1", "169.254.169.254")
+	if _, _, err := d.Dial(t.Context(), "sneaky.example:80"); Blocked(err) == nil || len(dialled) > 0 {
+		t.Errorf("Dial = %v after dialling %v, want a BlockedError and nothing dialled", err, dialled)
 	}
 }

@@ -96,6 +96,11 @@ type Wrap func(net.Conn) net.Conn
 // got.
 func (c *Connector) Open(ctx context.Context, o Origin, wrap Wrap) (net.Conn, *outcome.Connection, *errclass.Failure) {
 	opened := &outcome.Connection{Protocol: "HTTP/1.1"}
+	leave, err := c.dialer.Enter(ctx)
+	if err != nil {
+		return nil, nil, &errclass.Failure{Err: err, Cause: context.Cause(ctx), Phase: errclass.Connect}
+	}
+	defer leave()
 	conn, failure := c.dial(ctx, o, opened)
 	if failure != nil {
 		return nil, nil, failure

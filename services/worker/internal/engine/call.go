@@ -47,6 +47,8 @@ type Config struct {
 	// Admit asks for one more sender than the first; Release gives back one that Admit gave.
 	Admit   func() bool
 	Release func()
+	// IsCrowded reports whether so many connections are being opened that another sender would only wait for its own. Nil: never.
+	IsCrowded func() bool
 	// Held reports whether the call may still send, and is asked right before each slot is. Nil: it may until it is ended.
 	Held func() bool
 	Log  *slog.Logger

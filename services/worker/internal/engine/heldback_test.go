@@ -16,6 +16,7 @@ func TestHeldBack(t *testing.T) {
 		concurrency int64
 		capped      bool
 		admit       func(int64) bool
+		crowded     time.Duration // until when too many connections are being opened
 		takes       time.Duration // at a slot each 100 ms, of ten
 		patience    time.Duration
 		stop        time.Duration // 0: not at all
@@ -27,6 +28,7 @@ func TestHeldBack(t *testing.T) {
 		{name: "the plan's one is busy", concurrency: 1, takes: 750 * ms, want: 9},
 		{name: "the worker takes one", concurrency: 1, capped: true, takes: 750 * ms, want: 9, wantCapped: 9},
 		{name: "the worker has one left", concurrency: 100, admit: never, takes: 750 * ms, want: 9, wantCapped: 9},
+		{name: "too many connections are being opened", concurrency: 100, crowded: 450 * ms, takes: 250 * ms, want: 2, wantCapped: 2},
 		{name: "a target that stalls", concurrency: 1, takes: 5 * second, stop: 2 * second, want: 9},
 		{name: "a worker that takes one, and a target that stalls", concurrency: 1, capped: true, takes: 5 * second, stop: 2 * second, want: 9, wantCapped: 9},
 		{name: "stopped before the others were due", concurrency: 1, takes: 5 * second, stop: 450 * ms, want: 4},
@@ -35,8 +37,10 @@ func TestHeldBack(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
 				c := scene{
-					load: patient(10, 10, tt.patience), concurrency: tt.concurrency, capped: tt.capped, admit: tt.admit, takes: each(tt.takes),
+					crowded: func() bool { return time.Since(begun) < tt.crowded },
+					load:    patient(10, 10, tt.patience), concurrency: tt.concurrency, capped: tt.capped, admit: tt.admit, takes: each(tt.takes),
 				}.stage()
 				if tt.stop > 0 {
 					time.AfterFunc(tt.stop, c.Stop)

@@ -33,6 +33,7 @@ type scene struct {
 	admit       func(admitted int64) bool       // whether there is room for one more; nil is always
 	deliver     func(outcome.Outcome)           // called with each outcome, beside the ledger
 	held        func() bool                     // whether the lease is; nil is always
+	crowded     func() bool                     // whether too many connections are being opened; nil is never
 	log         *slog.Logger                    // nil is none
 }
 
@@ -63,7 +64,7 @@ func (s scene) stage() *call {
 	c := &call{scene: s, schedule: slots, ledger: &ledger{start: time.Now().Add(s.delay), sent: map[int64]time.Duration{}}}
 	c.Call = engine.New(
 		engine.Work{Plan: p, Schedule: slots, Slots: s.slots, Concurrency: s.concurrency, Capped: s.capped, Start: c.start},
-		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, Held: s.held, Log: s.log},
+		engine.Config{NewSender: c.newSender, Deliver: c.take, Admit: c.admit, Release: c.release, IsCrowded: s.crowded, Held: s.held, Log: s.log},
 	)
 	return c
 }

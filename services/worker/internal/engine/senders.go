@@ -34,6 +34,11 @@ func (c *Call) grow() {
 	if c.work.Slots.Final() && c.work.Slots.Claimed() >= c.work.Slots.Granted() {
 		return
 	}
+	if c.config.IsCrowded != nil && c.config.IsCrowded() {
+		c.capped.Store(true) // one that is free soon is faster, and more would make all of them slower
+		c.full.Store(true)
+		return
+	}
 	running := c.running.Add(1)
 	if enough := running > c.allowed.Load(); enough || !c.config.Admit() {
 		c.running.Add(-1)

@@ -83,8 +83,12 @@ func (c *conversation) do(fd uintptr) bool {
 	return true
 }
 
-// tryRead reads what is there. Where nothing is it fails with os.ErrDeadlineExceeded, which for package tls is no end.
+// tryRead reads what is there. Where nothing is, or nobody can look, it fails with os.ErrDeadlineExceeded, which for package tls is no
+// end.
 func (r *raw) tryRead(b []byte) (n int, err error) {
+	if r.conn == nil { // not TCP
+		return 0, os.ErrDeadlineExceeded
+	}
 	failed := r.conn.Control(func(fd uintptr) {
 		var errno syscall.Errno
 		n, errno = transfer(syscall.SYS_READ, fd, b)
