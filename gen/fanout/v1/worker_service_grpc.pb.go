@@ -46,7 +46,8 @@ type WorkerServiceClient interface {
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
-	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease. With a lease_id the call attaches
+	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
+	// nothing. With a lease_id the call attaches
 	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
 	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
 	// started. FAILED_PRECONDITION: a higher epoch is attached.
@@ -144,7 +145,8 @@ type WorkerServiceServer interface {
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
-	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease. With a lease_id the call attaches
+	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
+	// nothing. With a lease_id the call attaches
 	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
 	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
 	// started. FAILED_PRECONDITION: a higher epoch is attached.

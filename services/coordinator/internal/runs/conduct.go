@@ -40,6 +40,7 @@ type conductor struct {
 
 	start     time.Time // the run's, on our monotonic clock; zero: not known
 	since     time.Time // since when this process waits for answers
+	looked    time.Time // when it looked at everything last
 	resumed   bool      // the run was begun by an earlier life
 	tooOld    bool      // it was created by one, and is not to begin any more
 	exhausted bool      // no slot is left to grant
@@ -165,6 +166,11 @@ func (c *conductor) after(d time.Duration, f func()) {
 // look is what is done once a second: who is lost, what is granted, and what is stored; then all leases are renewed. While a
 // transaction goes on they are renewed without it, so that a slow disk ends no lease.
 func (c *conductor) look(now time.Time) {
+	if now.Sub(c.looked) > 3*tick {
+		c.since = now // this process stood still, and asked nobody
+	}
+	c.looked = now
+	c.checkOverdue(now)
 	c.checkLost(now)
 	c.checkStore(now)
 	c.join(now)
@@ -208,9 +214,10 @@ func (c *conductor) isOver() bool {
 	if c.saving && !c.isStalled(time.Now()) {
 		return false
 	}
+	now := time.Now()
 	for _, s := range c.shards {
 		h := &s.hold
-		over := h.lost || h.finished && (h.saved || !c.broken.IsZero())
+		over := h.lost && s.silent(now) || h.finished && (h.saved || !c.broken.IsZero())
 		joins := h.lease == "" // and is waited for only if there are slots for it
 		if !over && !(joins && (c.stopped || c.exhausted)) {
 			return false

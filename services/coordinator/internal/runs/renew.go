@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	// renewTimeout is how long a renewal may take before it counts as unanswered: nothing is granted then. The answer of a worker that
+	// has no core to spare is waited for longer, and counts when it comes.
 	renewTimeout = time.Second
 	// maxGrants is how many grants a worker takes in one renewal.
 	maxGrants = 1000
@@ -40,7 +42,7 @@ func (c *conductor) renew(s *shard) {
 	}
 	h.renewing, h.renewed = true, time.Now()
 	c.spawn(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, renewTimeout)
+		ctx, cancel := context.WithTimeout(c.ctx, max(c.config.Lease/2, renewTimeout))
 		defer cancel()
 		sent := time.Now()
 		position, err := s.worker.Renew(ctx, r)
@@ -104,15 +106,31 @@ func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err err
 	}
 }
 
-// missed notes that a renewal was not answered.
-func (c *conductor) missed(s *shard, err error) {
+// checkOverdue notes which renewals are not answered in time.
+func (c *conductor) checkOverdue(now time.Time) {
+	for _, s := range c.shards {
+		if h := &s.hold; h.renewing && now.Sub(h.renewed) >= renewTimeout {
+			c.unanswered(s, now)
+		}
+	}
+}
+
+// unanswered notes that a renewal is not answered in time. After two in a row the connection is given up, unless the stream on it still
+// brings something: after a link was down the old one may wait for minutes, although the worker is there.
+func (c *conductor) unanswered(s *shard, now time.Time) {
 	h := &s.hold
 	h.answered = false
 	h.misses++
-	c.config.Log.Debug("a renewal was not answered", "run_id", c.id, "worker", s.address, "error", err)
-	if h.misses%redialAfter == 0 && c.ctx.Err() == nil {
+	if h.misses%redialAfter == 0 && s.silent(now) && c.ctx.Err() == nil {
 		s.worker.Redial()
 	}
+}
+
+// missed notes that a renewal failed.
+func (c *conductor) missed(s *shard, err error) {
+	h := &s.hold
+	c.config.Log.Debug("a renewal was not answered", "run_id", c.id, "worker", s.address, "error", err)
+	c.unanswered(s, time.Now())
 	if h.finished && h.misses >= releaseAttempts {
 		h.released = true // the worker forgets it by itself
 	}

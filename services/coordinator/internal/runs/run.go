@@ -215,9 +215,3 @@ func (r *Run) whyCancelled() string {
 	}
 	return r.why
 }
-
-func (r *Run) placed() []*shard {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.shards
-}

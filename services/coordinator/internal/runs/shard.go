@@ -24,6 +24,8 @@ type shard struct {
 
 	joined bool // it was opened while the run went on
 
+	born     time.Time    // from which heard counts
+	heard    atomic.Int64 // when its stream brought something last, in nanoseconds
 	refillAt atomic.Int64 // from so many settled slots on the conductor wants to know; math.MaxInt64: never
 	refill   func()       // tells it
 
@@ -41,15 +43,24 @@ type shard struct {
 
 func newShard(index int, address string, endless bool, groups []string) *shard {
 	s := &shard{
-		index: index, id: fmt.Sprintf("s%d", index), address: address,
+		index: index, id: fmt.Sprintf("s%d", index), address: address, born: time.Now(),
 		account: account.New(endless, groups), reason: outcome.NotSentLeaseLost,
 	}
 	s.refillAt.Store(math.MaxInt64)
 	return s
 }
 
+// hear notes that the stream has brought something.
+func (s *shard) hear() { s.heard.Store(int64(time.Since(s.born))) }
+
+// silent reports whether the stream has brought nothing for as long as it takes a worker to send four tallies.
+func (s *shard) silent(now time.Time) bool {
+	return now.Sub(s.born)-time.Duration(s.heard.Load()) >= 2*tick
+}
+
 // Started implements dispatch.Sink.
 func (s *shard) Started(sequence int64) {
+	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Started(sequence)
@@ -58,6 +69,7 @@ func (s *shard) Started(sequence int64) {
 
 // Outcomes implements dispatch.Sink.
 func (s *shard) Outcomes(sequence int64, rows []outcome.Outcome) {
+	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Outcomes(sequence, rows)
@@ -67,6 +79,7 @@ func (s *shard) Outcomes(sequence int64, rows []outcome.Outcome) {
 
 // Tally implements dispatch.Sink.
 func (s *shard) Tally(sequence int64, t *tally.Snapshot) {
+	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.Tally(sequence, t)

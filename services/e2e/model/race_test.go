@@ -1,0 +1,6 @@
+//go:build race
+
+package model
+
+// slow says that a case takes ten times as long.
+const slow = true
