@@ -27,7 +27,10 @@ const (
 type bench struct {
 	*options
 	log     io.Writer
-	dir     string // of this run, for binaries and configurations
+	dir     string // of this run, for binaries and configurations, and for stores
+	ram     string // of this run, in memory, for the workers' state directories; dir where there is no such place
+	states  int    // state directories given out
+	stores  int    // stores given out
 	fanout  string // the binary of this tree
 	self    string // this command's binary
 	peerDir string // where the peers are that were installed for it
@@ -48,6 +51,9 @@ func newBench(ctx context.Context, o *options, log io.Writer) (*bench, error) {
 	b.peerDir = filepath.Join(cache, "fanout-bench")
 	if b.dir, err = os.MkdirTemp("", "fanout-bench-"); err != nil {
 		return nil, err
+	}
+	if b.ram, err = os.MkdirTemp("/dev/shm", "fanout-bench-"); err != nil {
+		b.ram = b.dir
 	}
 	b.progress("building fanout")
 	b.fanout = filepath.Join(b.dir, "fanout")
@@ -71,7 +77,11 @@ func (b *bench) build(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-func (b *bench) close() { _ = os.RemoveAll(b.dir) } // it is in the system's temporary directory
+// close removes what is in the system's temporary directories.
+func (b *bench) close() {
+	_ = os.RemoveAll(b.dir)
+	_ = os.RemoveAll(b.ram)
+}
 
 // progress tells whoever waits what goes on.
 func (b *bench) progress(format string, args ...any) {

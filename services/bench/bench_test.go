@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator"
@@ -87,21 +88,34 @@ func BenchmarkStream(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
-// tirelessWorker streams outcomes that it made before, as fast as they are taken.
+// tirelessWorker streams outcomes that it makes as fast as they are taken, of slots that are granted all at once.
 type tirelessWorker struct {
 	fanoutv1.UnimplementedWorkerServiceServer
-	born time.Time
+	*played
+}
+
+func (w *tirelessWorker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
+	return w.played.RenewLease(ctx, request)
 }
 
 func (w *tirelessWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "tireless", ClockNanos: int64(time.Since(w.born))}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "tireless", ClockNanos: w.clock()}, nil
 }
 
 func (w *tirelessWorker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse]) error {
-	sequence := int64(1)
-	err := stream.Send(&fanoutv1.FanOutResponse{Sequence: sequence, Event: &fanoutv1.FanOutResponse_Started{Started: &fanoutv1.FanOutStarted{}}})
-	left := request.GetShard().GetGrants()[0].GetCount()
-	time.Sleep(time.Until(w.born.Add(time.Duration(request.GetShard().GetStartClockNanos()))))
+	l, err := w.open(request.GetShard())
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(startedWith(request, l)); err != nil {
+		return err
+	}
+	grants, err := w.await(stream.Context(), l)
+	if err != nil {
+		return err
+	}
+	granted, sequence := grants[0].GetCount(), int64(1)
+	left := granted
 	var (
 		sum     tally.Tally
 		seconds []tally.Tally // slots are due a microsecond apart
@@ -135,20 +149,30 @@ func (w *tirelessWorker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.Ser
 		final.Seconds = append(final.Seconds, tally.Second{Second: int64(i), Tally: seconds[i].Snapshot(true)})
 	}
 	return stream.Send(&fanoutv1.FanOutResponse{Sequence: sequence + 1, Event: &fanoutv1.FanOutResponse_Finished{
-		Finished: &fanoutv1.FanOutFinished{Tally: wire.SnapshotProto(final)},
+		Finished: &fanoutv1.FanOutFinished{
+			Tally: wire.SnapshotProto(final), Reason: fanoutv1.FinishReason_FINISH_REASON_COMPLETED, GrantedCount: granted,
+		},
 	}})
+}
+
+// leasedShard is a shard with a lease.
+func leasedShard(lease string) *fanoutv1.Shard {
+	return &fanoutv1.Shard{RunId: "run", ShardId: "0", LeaseId: lease, LeaseDuration: durationpb.New(shardLease)}
 }
 
 // BenchmarkIngest is a coordinator's whole way: outcomes from a worker that only makes them, until the run has ended. The
 // time has both ends of the stream in it, and about 250 ms before the start.
 func BenchmarkIngest(b *testing.B) {
-	w := &tirelessWorker{born: time.Now()}
+	w := &tirelessWorker{played: newPlayed()}
 	address := serve(b, func(s grpc.ServiceRegistrar) { fanoutv1.RegisterWorkerServiceServer(s, w) })
 	workers, err := coordinator.ParseWorkers(address)
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := coordinator.New(coordinator.Config{Workers: workers})
+	c, err := coordinator.New(b.Context(), coordinator.Config{Workers: workers})
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.Cleanup(c.Close)
 	client := fanoutv1.NewCoordinatorServiceClient(connect(b, serve(b, c.Register)))
 	b.ReportAllocs()
@@ -165,7 +189,7 @@ func BenchmarkIngest(b *testing.B) {
 func ingest(ctx context.Context, client fanoutv1.CoordinatorServiceClient, rows int64) error {
 	created, err := client.CreateRun(ctx, &fanoutv1.CreateRunRequest{Plan: &fanoutv1.Plan{
 		Requests: []*fanoutv1.Request{{Url: "http://127.0.0.1/"}},
-		Load:     &fanoutv1.Load{Requests: rows, Shape: &fanoutv1.Load_ClosedLoop{ClosedLoop: &fanoutv1.ClosedLoop{Concurrency: 64}}},
+		Load:     &fanoutv1.Load{Requests: rows},
 	}})
 	if err != nil {
 		return err

@@ -25,13 +25,14 @@ var answerBody = bytes.Repeat([]byte("0123456789abcdef"), bodySize/16)
 
 // serveBodies answers every request with the same body, with net/http as most services do. With -ca it speaks TLS, and writes
 // the authority that signed its certificate to that file.
-func serveBodies(ctx context.Context, args []string, l net.Listener) (func(io.Writer) error, error) {
+func serveBodies(ctx context.Context, args []string, l *announcingListener) (func(io.Writer) error, error) {
 	flags := flag.NewFlagSet("serve-bodies", flag.ContinueOnError)
 	ca := flags.String("ca", "", "")
 	hold := flags.Duration("hold", 0, "")
 	if err := parse(flags, args); err != nil {
 		return nil, err
 	}
+	var listener net.Listener = l
 	if *ca != "" {
 		certificates, err := target.NewCertificates()
 		if err != nil {
@@ -40,7 +41,7 @@ func serveBodies(ctx context.Context, args []string, l net.Listener) (func(io.Wr
 		if err := os.WriteFile(*ca, certificates.CAPEM, 0o600); err != nil {
 			return nil, fmt.Errorf("writing the authority's certificate: %w", err)
 		}
-		l = tls.NewListener(l, certificates.Config)
+		listener = tls.NewListener(l, certificates.Config)
 	}
 	server := &http.Server{
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that leaves is no news
@@ -53,7 +54,7 @@ func serveBodies(ctx context.Context, args []string, l net.Listener) (func(io.Wr
 		}),
 	}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return nil, err
 	}
 	return nil, nil

@@ -71,8 +71,8 @@ func (l *lab) ingest(ctx context.Context, coordinator *process) (time.Duration, 
 	if err != nil {
 		return 0, err
 	}
-	// Nothing is sent to the URL.
-	c := l.runCommand(coordinator, "http://127.0.0.1/", "-c", conns, "-n", strconv.Itoa(ingestSlots)).on(targetCPU)
+	// Nothing is sent to the URL. Without a shape all slots are granted at the start, as the recording needs them.
+	c := l.runCommand(coordinator, "http://127.0.0.1/", "-n", strconv.Itoa(ingestSlots)).on(targetCPU)
 	if _, _, err := l.runFanout(ctx, c, ingestBound); err != nil {
 		return 0, err
 	}

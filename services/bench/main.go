@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +39,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		if serve, ok := servers[args[0]]; ok {
 			return serveUntilClosed(ctx, serve, args[1:], stdin, stdout, stderr)
 		}
+		if args[0] == takeShardName {
+			return takeShard(ctx, args[1:], stdout, stderr)
+		}
 	}
 	o, err := parseOptions(args, stderr)
 	switch {
@@ -57,6 +61,8 @@ type options struct {
 	parts    []part
 	seconds  int   // of each run of a generator; 0: as the part says
 	requests int64 // of the part long
+	workers  []int // of the part scale
+	rate     int   // the higher one of the part scale
 	peers    bool  // install those that Go can install
 }
 
@@ -69,6 +75,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&o.rounds, "rounds", 12, "rounds; the results are medians")
 	flags.IntVar(&o.seconds, "seconds", 0, "length of each run of a generator (default: what the part says)")
 	flags.Int64Var(&o.requests, "requests", 10_000_000, "requests of the part long")
+	flags.IntVar(&o.rate, "rate", 20_000, "the higher rate of the part scale")
+	workers := flags.String("workers", "1,10,100", "`numbers` of workers of the part scale")
 	flags.BoolVar(&o.peers, "peers", false, "go install the peers that are written in Go, and measure beside them")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -80,13 +88,33 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("-rounds %d is not in 1 to 1000", o.rounds)
 	case o.seconds < 0 || o.seconds > 600:
 		return nil, fmt.Errorf("-seconds %d is not in 0 to 600", o.seconds)
+	case o.rate <= scaleUsual || o.rate > 1_000_000:
+		return nil, fmt.Errorf("-rate %d is not in %d to 1000000", o.rate, scaleUsual+1)
 	case o.requests < 1:
 		return nil, fmt.Errorf("-requests %d is not at least 1", o.requests)
 	}
 	var err error
+	if o.workers, err = parseWorkers(*workers); err != nil {
+		return nil, err
+	}
 	o.parts, err = chooseParts(*only, *all)
 	return o, err
 }
+
+// parseWorkers reads numbers of workers with commas between.
+func parseWorkers(text string) (all []int, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > mostWorkers {
+			return nil, fmt.Errorf("-workers: %q is not in 1 to %d", word, mostWorkers)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+// mostWorkers is how many workers there may be in one process: each has a port, and connections.
+const mostWorkers = 5000
 
 // chooseParts is the parts by name in the order in which they stand, or those that are measured unasked.
 func chooseParts(only string, all bool) ([]part, error) {

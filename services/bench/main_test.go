@@ -16,7 +16,7 @@ import (
 
 // TestMain lets the test's binary be a server for its own tests, as the command is one for itself.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && servers[os.Args[1]] != nil {
+	if len(os.Args) > 1 && (servers[os.Args[1]] != nil || os.Args[1] == takeShardName) {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	goleak.VerifyTestMain(m)
@@ -34,7 +34,7 @@ func testLab(t *testing.T) *lab {
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	unasked := []string{"cpu", "ingest", "arrivals", "memory", "accuracy", "stall", "call"}
+	unasked := []string{"cpu", "ingest", "arrivals", "memory", "accuracy", "stall", "call", "lease", "grants"}
 	tests := []struct {
 		name      string
 		args      []string
@@ -49,6 +49,9 @@ func TestParseOptions(t *testing.T) {
 		{"no rounds", []string{"-rounds", "0"}, nil, "-rounds 0"},
 		{"negative seconds", []string{"-seconds", "-1"}, nil, "-seconds -1"},
 		{"no requests", []string{"-requests", "0"}, nil, "-requests 0"},
+		{"no workers", []string{"-workers", "1,0"}, nil, `-workers: "0"`},
+		{"a number of workers that is none", []string{"-workers", ""}, nil, `-workers: ""`},
+		{"a higher rate that is not", []string{"-rate", "10000"}, nil, "-rate 10000"},
 		{"an argument", []string{"cpu"}, nil, `"cpu" is no flag`},
 		{"an unknown flag", []string{"-x"}, nil, "not defined"},
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,6 +43,9 @@ http {
 type nginx struct {
 	url  string
 	stop func()
+
+	mu    sync.Mutex
+	asked int64 // guarded by mu: how often it was asked for its count
 }
 
 // startNginx starts nginx on the target's CPU. The caller stops it.
@@ -119,18 +123,19 @@ func (n *nginx) servedBetween(ctx context.Context, f func() error) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	served := after - before - 1 // the question itself
-	if served < 1 {
+	if after == before {
 		return 0, errors.New("nothing reached nginx")
 	}
-	return served, nil
+	return after - before, nil
 }
 
 // askNginx opens a connection for each question: one that is kept would be one more for nginx to look after.
 var askNginx = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 
-// served is how many requests nginx has served, with this one.
+// served is how many requests nginx has served, without those that asked it so.
 func (n *nginx) served(ctx context.Context) (int64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"served", nil)
 	if err != nil {
 		return 0, err
@@ -144,7 +149,11 @@ func (n *nginx) served(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading nginx's count: %w", err)
 	}
-	return parseServed(string(text))
+	all, err := parseServed(string(text))
+	if err == nil {
+		n.asked++
+	}
+	return all - n.asked, err
 }
 
 // parseServed is the requests in the text of nginx's stub_status: the third number below "server accepts handled requests".

@@ -58,6 +58,21 @@ var parts = []part{
 		goal: "time and CPU ≤ 1.2 of the client's",
 		run:  measureCall,
 	},
+	{
+		name: "lease", title: "What a lease costs the worker",
+		goal: "CPU per request ≤ 1.01 of that without, every outcome streamed",
+		run:  measureLease,
+	},
+	{
+		name: "grants", title: "Grants of a closed loop",
+		goal: "no sender waits for grants at 50,000/s, and a worker that is 50 times slower holds no run up",
+		run:  measureGrants,
+	},
+	{
+		name: "scale", title: "One coordinator over many workers", onDemand: true,
+		goal: "none but to know what a worker and an outcome cost, and where it bends",
+		run:  measureScale,
+	},
 }
 
 func partNames() []string {
@@ -100,18 +115,26 @@ func (l *lab) table(columns ...string) *table {
 	return t
 }
 
-// ports are different in each run: which they are says nothing.
-var ports = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+// Ports are different in each run: which they are says nothing; nor do the numbers of what is made for one process after the other.
+var (
+	ports   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	lists   = regexp.MustCompile(`(127\.0\.0\.1:PORT,){2,}127\.0\.0\.1:PORT`)
+	numbers = regexp.MustCompile(`(/(?:worker|store))-\d+`)
+)
 
 // ran notes a command. Paths of this run's temporary directory, and the binaries', are shortened.
 func (l *lab) ran(line string) {
 	names := []string{l.fanout, "fanout", l.self, "bench", l.dir, "$DIR"}
+	if l.ram != "" {
+		names = append(names, l.ram, "$RAM")
+	}
 	for _, p := range l.others {
 		if p.path != "" {
 			names = append(names, p.path, p.name)
 		}
 	}
 	line = ports.ReplaceAllString(strings.NewReplacer(names...).Replace(line), "127.0.0.1:PORT")
+	line = numbers.ReplaceAllString(lists.ReplaceAllString(line, "127.0.0.1:PORT,…"), "$1-N")
 	if !slices.Contains(l.commands, line) {
 		l.commands = append(l.commands, line)
 	}

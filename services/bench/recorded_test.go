@@ -2,7 +2,6 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 
@@ -14,12 +13,15 @@ import (
 func TestRecordingPasses(t *testing.T) {
 	t.Parallel()
 	const slots = 3*recordedRate/2 + 123 // tallies within and at the edge of a second, and an end amid a batch
-	w := &recordedWorker{born: time.Now(), slots: slots, messages: record(slots)}
+	w := newRecordedWorker(slots)
 	workers, err := coordinator.ParseWorkers(serve(t, func(s grpc.ServiceRegistrar) { fanoutv1.RegisterWorkerServiceServer(s, w) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := coordinator.New(coordinator.Config{Workers: workers})
+	c, err := coordinator.New(t.Context(), coordinator.Config{Workers: workers})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(c.Close)
 	client := fanoutv1.NewCoordinatorServiceClient(connect(t, serve(t, c.Register)))
 	for range 2 { // a recording may be sent again
@@ -35,13 +37,13 @@ func TestRecordingPasses(t *testing.T) {
 func TestRecordingIsInOrder(t *testing.T) {
 	t.Parallel()
 	messages := record(recordedTally + 1)
-	// started, the batches up to the tally, the tally, one batch of one row, finished
-	if want := 1 + recordedTally/recordedBatch + 1 + 1 + 1; len(messages) != want {
+	// the batches up to the tally, the tally, one batch of one row, finished
+	if want := recordedTally/recordedBatch + 1 + 1 + 1; len(messages) != want {
 		t.Fatalf("%d messages, want %d", len(messages), want)
 	}
 	for i, m := range messages {
-		if m.GetSequence() != int64(i+1) {
-			t.Fatalf("message %d has sequence %d", i, m.GetSequence())
+		if m.GetSequence() != int64(i+2) {
+			t.Fatalf("message %d has sequence %d, want %d: the first message of the stream is not recorded", i, m.GetSequence(), i+2)
 		}
 	}
 }

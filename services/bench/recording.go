@@ -19,16 +19,16 @@ const (
 	recordedTally = recordedRate / 2
 )
 
-// record makes all messages of the stream of one call of n slots, in the order in which a worker sends them: batches whose rows
-// are encoded, tallies that account for what was sent before them, and the end. Each message may be sent any number of times.
+// record makes the messages that follow the first one, which names the lease, in the stream of one call of n slots, in the order in
+// which a worker sends them: batches whose rows are encoded, tallies that account for what was sent before them, and the end. Each
+// message may be sent any number of times.
 func record(n int64) []*fanoutv1.FanOutResponse {
 	r := &recorder{slots: n, random: rand.New(rand.NewPCG(1, 2))}
-	r.add(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Started{Started: &fanoutv1.FanOutStarted{Planned: n}}})
 	for slot := range n {
 		r.outcome(slot)
 		done := slot + 1
 		if done%recordedBatch == 0 || done == n {
-			r.messages = append(r.messages, r.rows.Response(int64(len(r.messages)+1)))
+			r.messages = append(r.messages, r.rows.Response(r.sequence()))
 			r.rows = wire.Rows{} // the old ones are the message's now
 		}
 		if done%recordedTally == 0 && done < n {
@@ -36,7 +36,9 @@ func record(n int64) []*fanoutv1.FanOutResponse {
 			r.drop(dueAt(done))
 		}
 	}
-	r.add(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: r.tally()}}})
+	r.add(&fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{
+		Tally: r.tally(), Reason: fanoutv1.FinishReason_FINISH_REASON_COMPLETED, GrantedCount: n,
+	}}})
 	return r.messages
 }
 
@@ -52,9 +54,12 @@ type recorder struct {
 
 func dueAt(slot int64) time.Duration { return time.Duration(slot) * time.Second / recordedRate }
 
+// sequence is that of the next message; the first one is not recorded.
+func (r *recorder) sequence() int64 { return int64(len(r.messages) + 2) }
+
 // add appends a message with the next sequence.
 func (r *recorder) add(m *fanoutv1.FanOutResponse) {
-	m.Sequence = int64(len(r.messages) + 1)
+	m.Sequence = r.sequence()
 	r.messages = append(r.messages, m)
 }
 

@@ -6,17 +6,19 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
 // server is a subcommand that another process of this command starts: it serves on the listener until ctx ends, and returns
 // what it has to tell at its end.
-type server func(ctx context.Context, args []string, l net.Listener) (log func(io.Writer) error, err error)
+type server func(ctx context.Context, args []string, l *announcingListener) (log func(io.Writer) error, err error)
 
 // servers are the hidden subcommands.
 var servers = map[string]server{
 	"serve-recorded": serveRecorded,
 	"serve-slow":     serveSlow,
 	"serve-bodies":   serveBodies,
+	"serve-workers":  serveWorkers,
 }
 
 // serveUntilClosed runs a server on a loopback port that the system chooses, says where it listens, and ends it when standard
@@ -47,13 +49,15 @@ func serveUntilClosed(ctx context.Context, serve server, args []string, stdin io
 // announcingListener says where it listens when its server is ready for the first connection.
 type announcingListener struct {
 	net.Listener
-	to io.Writer // nil: it has been said
+	to   io.Writer // nil: it has been said
+	more []string  // addresses at which the server listens as well; set before the first Accept
 }
 
 // Accept is called from one goroutine, as servers do.
 func (a *announcingListener) Accept() (net.Conn, error) {
 	if a.to != nil {
-		if _, err := fmt.Fprintf(a.to, "listening on %s\n", a.Addr()); err != nil {
+		addresses := append([]string{a.Addr().String()}, a.more...)
+		if _, err := fmt.Fprintf(a.to, "listening on %s\n", strings.Join(addresses, ",")); err != nil {
 			return nil, err
 		}
 		a.to = nil

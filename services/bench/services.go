@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -35,12 +36,28 @@ func (p *pair) stop() {
 	_, _ = p.worker.stop()
 }
 
+// startWorker starts a worker, whose state directory is in memory, as that of a user is.
 func (l *lab) startWorker(ctx context.Context, cpu int) (*process, error) {
-	return l.serve(ctx, l.service(cpu, "worker"))
+	l.states++
+	return l.serve(ctx, l.service(cpu, "worker", "--state-dir", filepath.Join(l.ram, fmt.Sprintf("worker-%d", l.states))))
 }
 
-func (l *lab) startCoordinator(ctx context.Context, cpu int, worker string) (*process, error) {
-	return l.serve(ctx, l.service(cpu, "coordinator", "--workers", worker))
+// inMemory is the store of coordinators whose store is not what is measured.
+const inMemory = "memory"
+
+// startCoordinator starts a coordinator over the workers, which are addresses with commas between, with a store in memory.
+func (l *lab) startCoordinator(ctx context.Context, cpu int, workers string) (*process, error) {
+	return l.startCoordinatorWith(ctx, cpu, workers, inMemory)
+}
+
+func (l *lab) startCoordinatorWith(ctx context.Context, cpu int, workers, store string) (*process, error) {
+	return l.serve(ctx, l.service(cpu, "coordinator", "--workers", workers, "--store", store))
+}
+
+// newStore is a file for a new coordinator's store, on disk.
+func (l *lab) newStore() string {
+	l.stores++
+	return filepath.Join(l.dir, fmt.Sprintf("store-%d", l.stores), "coordinator.db")
 }
 
 // service is the command of a service of fanout.
@@ -61,7 +78,11 @@ type report struct {
 	ServiceTime, ResponseTime, Lateness latency
 	LimitedBy, LimitedReason            string
 	Workers                             []struct {
-		Effort struct{ SenderCount int64 }
+		Tally  struct{ Counts struct{ Responses int64 } }
+		Effort struct {
+			SenderCount                 int64
+			CPUShare, GrantWaitDuration float64
+		}
 	}
 }
 

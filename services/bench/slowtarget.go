@@ -70,7 +70,7 @@ type slowTarget struct {
 }
 
 // serveSlow serves a slow target and writes its log.
-func serveSlow(ctx context.Context, args []string, l net.Listener) (func(io.Writer) error, error) {
+func serveSlow(ctx context.Context, args []string, l *announcingListener) (func(io.Writer) error, error) {
 	flags := flag.NewFlagSet("serve-slow", flag.ContinueOnError)
 	var s slowness
 	flags.DurationVar(&s.least, "least", 0, "least delay")

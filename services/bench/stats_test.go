@@ -50,6 +50,40 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+func TestMiddleHalf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		values    []float64
+		low, high float64
+	}{
+		{[]float64{3}, 3, 3},
+		{[]float64{2, 1}, 1, 2},
+		{[]float64{9, 1, 8, 2, 7, 3, 6, 4, 5}, 3, 7},
+	} {
+		if low, high := middleHalf(tt.values); low != tt.low || high != tt.high {
+			t.Errorf("middleHalf(%v) = %v, %v, want %v, %v", tt.values, low, high, tt.low, tt.high)
+		}
+	}
+}
+
+// The bounds of a median are ranks, which are in the tables of books on the sign test.
+func TestMedianWithin(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		n         int
+		low, high float64
+		sure      float64
+	}{{1, 1, 1, 0}, {3, 1, 3, 0.75}, {6, 1, 6, 0.96875}, {12, 3, 10, 0.9614}, {20, 6, 15, 0.9586}, {40, 14, 27, 0.9615}} {
+		var values []float64
+		for i := tt.n; i > 0; i-- {
+			values = append(values, float64(i))
+		}
+		if low, high, sure := medianWithin(values); low != tt.low || high != tt.high || math.Abs(sure-tt.sure) > 1e-4 {
+			t.Errorf("medianWithin of 1 to %d = %v, %v, %.4f, want %v, %v, %v", tt.n, low, high, sure, tt.low, tt.high, tt.sure)
+		}
+	}
+}
+
 func TestSlope(t *testing.T) {
 	t.Parallel()
 	if got, ok := slope([]float64{1, 2, 4}, []float64{3, 5, 9}); !ok || math.Abs(got-2) > 1e-12 {
@@ -109,6 +143,8 @@ func TestSection(t *testing.T) {
 	l.ran("taskset -c 1 /usr/bin/wrk http://127.0.0.1:4711/")
 	l.ran("taskset -c 1 /usr/bin/wrk http://127.0.0.1:4712/")
 	l.ran(l.fanout + " run " + l.dir + "/x")
+	l.ran("coordinator --workers 127.0.0.1:1,127.0.0.1:2 --store " + l.dir + "/store-12/coordinator.db")
+	l.ran("coordinator --workers 127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4")
 	want := `
 ## Title (name)
 
@@ -125,6 +161,8 @@ Skipped: k6 (not installed).
 ` + "```" + `
 taskset -c 1 wrk http://127.0.0.1:PORT/
 fanout run $DIR/x
+coordinator --workers 127.0.0.1:PORT,127.0.0.1:PORT --store $DIR/store-N/coordinator.db
+coordinator --workers 127.0.0.1:PORT,…
 ` + "```\n"
 	got := l.section(part{name: "name", title: "Title", goal: "fast"})
 	if got != want {

@@ -75,6 +75,7 @@ func micros(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/floa
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.3f", float64(d)/float64(time.Millisecond)) }
 func ratio(x float64) string        { return fmt.Sprintf("%.3f", x) }
+func fineRatio(x float64) string    { return fmt.Sprintf("%.4f", x) }
 func mebibytes(n int64) string      { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
 
 // count is a number with commas between its thousands.
