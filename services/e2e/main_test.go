@@ -7,11 +7,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +25,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv("FANOUT_FAULTS") == "full" && flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8") // the tests that may run beside others wait most of their time
+	}
 	dir, err := os.MkdirTemp("", "fanout-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -127,23 +134,37 @@ func start(t *testing.T, args ...string) *service {
 
 // report is the JSON report of a run, as far as the tests read it.
 type report struct {
+	ID            string
 	Verdict       string
 	VerdictReason string
 	LimitedBy     string
 	LimitedReason string
 	StartTime     string
-	Counts        struct {
-		Planned, Pending, InFlight, Responses, Errors, NotSent, Unknown int64
+	Counts        counts
+	Errors        []struct {
+		Class    string
+		Count    int64
+		Examples []string
 	}
-	Errors []struct {
-		Class string
-		Count int64
+	NotSent []struct {
+		Reason string
+		Count  int64
+	}
+	ServiceTime, ResponseTime, FirstByteTime, Lateness struct {
+		Count              int64
+		Min, P50, P99, Max float64
 	}
 	Workers []struct {
 		Address string
-		Counts  struct{ Planned, Responses, Unknown int64 }
+		Counts  counts
 		Failure *struct{ Class, Message string }
+		Effort  struct{ SenderCount int64 }
 	}
+}
+
+// counts is where the slots of a run or of a worker are.
+type counts struct {
+	Planned, Pending, InFlight, Responses, Errors, NotSent, Unknown int64
 }
 
 func (r *report) errorsOf(class string) int64 {
