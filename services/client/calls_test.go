@@ -156,8 +156,8 @@ func TestCallsToACoordinatorThatIsStartedAgain(t *testing.T) {
 		asked []string
 	}{
 		{"create", creates(about), 0, codes.OK, 0, []string{"create once ON_WORKER_LOSS_CONTINUE"}},
-		{"create, back in time", creates(about), time.Second, codes.OK, 2 * time.Second, []string{"create once ON_WORKER_LOSS_CONTINUE"}},
-		{"create, back too late", creates(about), 5 * time.Second, codes.Unavailable, 2 * time.Second, nil},
+		{"create, back in time", creates(about), time.Second, codes.OK, 3 * time.Second, []string{"create once ON_WORKER_LOSS_CONTINUE"}},
+		{"create, back too late", creates(about), 5 * time.Second, codes.Unavailable, 3 * time.Second, nil},
 		{"create without a request_id", creates(unnamed), time.Second, codes.Unavailable, 0, nil},
 		{"cancel, back in time", cancels, 8 * time.Second, codes.OK, 10 * time.Second, []string{"cancel r-1"}},
 		{"cancel, back too late", cancels, 15 * time.Second, codes.Unavailable, 10 * time.Second, nil},

@@ -28,7 +28,7 @@ func NewCoordinator(conn grpc.ClientConnInterface) *Coordinator {
 // callTimeout is how long a coordinator has to answer: longer than any answer takes, shorter than a person waits.
 const callTimeout = 10 * time.Second
 
-// Create creates a run. With a RequestID it is repeated for 2 s while the coordinator is not there; without one a second run
+// Create creates a run. With a RequestID it is repeated for 3 s while the coordinator is not there; without one a second run
 // could come of it.
 func (c *Coordinator) Create(ctx context.Context, about run.NewRun) (*run.Run, error) {
 	var response *fanoutv1.CreateRunResponse

@@ -13,7 +13,7 @@ import (
 const (
 	// createPatience is how long a run is asked for: an answer that was lost is asked for again, and a wrong address should not look
 	// like a slow one.
-	createPatience = 2 * time.Second
+	createPatience = 3 * time.Second
 	// cancelPatience is how long a run's end is asked for: a coordinator that is started again is back within a few seconds.
 	cancelPatience = 10 * time.Second
 	// watchPatience is how long a watch goes on without a message: the run goes on meanwhile, and its report is worth a wait in

@@ -32,13 +32,12 @@ func TestKillOneOfTwoWorkers(t *testing.T) {
 		name  string
 		args  []string
 		slots int64 // 0: ended by the duration
-		// At most: one lease and one renewal of its load, in a closed loop at least a hundred for each of its senders. With CONTINUE its
-		// part of the slots is granted for another lease, until it is lost.
+		// At most: one lease and one renewal of its load, in a closed loop at least a hundred for each of its senders.
 		unknown int64
 	}{
 		{"closed loop with requests", []string{"-n", "10000", "-c", "20"}, 10_000, 4500},
 		{"open loop", []string{"-q", "500", "-z", "4s"}, 2000, 2000},
-		{"open loop, continue", []string{"-q", "100", "-z", "20s", "--on-worker-loss", "continue"}, 2000, 900},
+		{"open loop, continue", []string{"-q", "100", "-z", "20s", "--on-worker-loss", "continue"}, 2000, 450},
 		{"closed loop with a duration", []string{"-z", "4s", "-c", "20"}, 0, 4500},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1091,7 +1091,7 @@ type GetWorkerResponse struct {
 	InstanceId string `protobuf:"bytes,1,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// The program's version.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Monotonic nanoseconds since the process's start.
+	// Monotonic nanoseconds, from a moment 48 h before the process's start: a worker may join a run that is older than itself.
 	ClockNanos int64 `protobuf:"varint,3,opt,name=clock_nanos,json=clockNanos,proto3" json:"clock_nanos,omitempty"`
 	// The worker's wall clock, for labels only.
 	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`

@@ -42,6 +42,7 @@ type conductor struct {
 	since     time.Time // since when this process waits for answers
 	looked    time.Time // when it looked at everything last
 	resumed   bool      // the run was begun by an earlier life
+	caughtUp  bool      // and has been granted slots by this one
 	tooOld    bool      // it was created by one, and is not to begin any more
 	exhausted bool      // no slot is left to grant
 	stopped   bool      // the shards are to stop: cancelled, or failed

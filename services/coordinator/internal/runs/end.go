@@ -55,12 +55,13 @@ func (c *conductor) report(notStarted error) *run.Run {
 	final := c.headLocked()
 	c.mu.Unlock()
 	sum := c.fill(final, c.shards)
+	ungranted := c.deferred
 	if all := c.slots.Slots(); all != schedule.Unbounded {
-		sum.Counts.Planned += all - c.next
-		sum.AddNotSent(c.unsent(notStarted), all-c.next)
+		ungranted += all - c.next
 	}
-	sum.Counts.Planned += c.givenUp
-	sum.AddNotSent(outcome.NotSentWorkerLost, c.givenUp)
+	sum.AddNotSent(c.unsent(notStarted), ungranted)
+	sum.AddNotSent(outcome.NotSentWorkerLost, c.givenUp-c.deferred)
+	sum.Counts.Planned += ungranted + c.givenUp - c.deferred
 	final.Tally = sum.Snapshot(true)
 	final.State, final.Ended = run.Ended, time.Now()
 	final.StartSpread = spread(final.Workers)

@@ -11,7 +11,11 @@ import (
 
 // grant grants what falls due within one lease to the workers that answer. What it decides is stored before it is sent.
 func (c *conductor) grant(now time.Time) {
-	if c.start.IsZero() || c.exhausted || c.stopped || !c.broken.IsZero() || c.loadEnded() {
+	if c.start.IsZero() || c.stopped || !c.broken.IsZero() {
+		return
+	}
+	c.settleDeferred(now)
+	if c.allGranted() {
 		return
 	}
 	switch load := c.about.Plan.Load; {
@@ -34,15 +38,50 @@ func (c *conductor) grantWindow(now time.Time, to int64) {
 	}
 	givenUp := int64(0)
 	for k, g := range split.Window(c.next, to, len(members)) {
+		h := &members[k].hold
 		switch {
 		case g.Count == 0:
-		case members[k].hold.live():
+		case h.live() && h.answers(now):
 			c.give(members[k], g)
+		case h.live():
+			c.deferSlots(members[k], g)
 		default:
 			givenUp += g.Count
 		}
 	}
 	c.moveOn(to, givenUp)
+}
+
+// deferSlots keeps the part of a worker that does not answer, with CONTINUE: it is granted when it answers, and given up when it is
+// lost. In the store it is given up until then.
+func (c *conductor) deferSlots(s *shard, g schedule.Grant) {
+	s.hold.deferred = append(s.hold.deferred, g)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.givenUp += g.Count
+	c.deferred += g.Count
+}
+
+// settleDeferred grants what was kept for a worker that answers, or gives it up for one that takes nothing any more.
+func (c *conductor) settleDeferred(now time.Time) {
+	for _, s := range c.shards {
+		h := &s.hold
+		if len(h.deferred) == 0 || h.live() && !h.answers(now) {
+			continue
+		}
+		for _, g := range h.deferred {
+			c.mu.Lock()
+			c.deferred -= g.Count
+			if h.live() {
+				c.givenUp -= g.Count
+			}
+			c.mu.Unlock()
+			if h.live() {
+				c.give(s, g)
+			}
+		}
+		h.deferred = nil
+	}
 }
 
 // members is the shards over which slots are split: those that answered their last renewal; with CONTINUE those of the run's start,

@@ -15,6 +15,8 @@ type hold struct {
 	changes     int64 // load changes so far; the last one has set concurrency
 	original    bool  // it was there at the run's start
 
+	deferred []schedule.Grant // slots that are the shard's when it answers
+
 	granted int64         // slots decided
 	stored  int64         // of those, slots whose grants are stored
 	known   int64         // of those, slots that the worker knows of

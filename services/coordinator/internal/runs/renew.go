@@ -55,7 +55,7 @@ func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
 	h := &s.hold
 	r.Grants = h.since(h.known, maxGrants)
 	told := h.known + r.Grants.Len()
-	r.LastGrant = (c.allGranted() || h.draining) && h.stored == h.granted && told == h.stored
+	r.LastGrant = (c.allGranted() || h.draining) && len(h.deferred) == 0 && h.stored == h.granted && told == h.stored
 	for n := h.changed; n < h.changes; n++ {
 		r.ChangesBefore = h.changed
 		r.Changes = append(r.Changes, wire.LoadChange{Concurrency: h.concurrency})
@@ -101,6 +101,7 @@ func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err err
 		c.startAt(sent.Add(time.Since(sent) / 2).Add(-p.Offset))
 	}
 	c.startAnew()
+	c.catchUp()
 	if behind && h.known < h.stored && len(r.Grants) == maxGrants {
 		c.renew(s) // more than one message takes
 	}

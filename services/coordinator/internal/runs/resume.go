@@ -57,6 +57,21 @@ func (c *conductor) attachAll() {
 	c.renewAll()
 }
 
+// catchUp grants as soon as every worker has answered: an earlier life has granted for one lease, part of which is over.
+func (c *conductor) catchUp() {
+	if !c.resumed || c.caughtUp || c.start.IsZero() {
+		return
+	}
+	for _, s := range c.liveShards() {
+		if !s.hold.asked {
+			return
+		}
+	}
+	c.caughtUp = true
+	c.grant(time.Now())
+	c.save()
+}
+
 // startAnew fixes a start if no worker has one: the coordinator died between the storing of the first grants and their sending.
 func (c *conductor) startAnew() {
 	if !c.resumed || !c.start.IsZero() {

@@ -51,16 +51,17 @@ type Run struct {
 	stopKept  chan struct{} // closed when it is stored that the run is to stop
 	ended     chan struct{} // closed when final is set
 
-	mu      sync.Mutex
-	changed chan struct{} // guarded by mu, like what follows
-	left    bool          // the coordinator ends, and the run goes on without it
-	state   run.State
-	created time.Time
-	started time.Time // the common start by the wall clock
-	shards  []*shard  // each locks itself
-	next    int64     // the first slot that nobody was granted
-	givenUp int64     // slots before it that nobody was granted
-	final   *run.Run  // the run at its end
+	mu       sync.Mutex
+	changed  chan struct{} // guarded by mu, like what follows
+	left     bool          // the coordinator ends, and the run goes on without it
+	state    run.State
+	created  time.Time
+	started  time.Time // the common start by the wall clock
+	shards   []*shard  // each locks itself
+	next     int64     // the first slot that nobody was granted
+	givenUp  int64     // slots before it that nobody was granted
+	deferred int64     // of those, slots that somebody may still be
+	final    *run.Run  // the run at its end
 }
 
 func newRun(config Config, about run.NewRun, id string, number int64, created time.Time) *Run {
@@ -126,7 +127,7 @@ func (r *Run) Current(full bool) *run.Run {
 	r.mu.Lock()
 	final, shards := r.final, r.shards
 	current := r.headLocked()
-	givenUp := r.givenUp
+	givenUp := r.givenUp - r.deferred
 	r.mu.Unlock()
 	if final != nil {
 		return final
