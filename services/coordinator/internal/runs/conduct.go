@@ -8,7 +8,6 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
 const (
@@ -207,71 +206,6 @@ func (c *conductor) stop() {
 		s.mu.Unlock()
 	}
 	c.save()
-}
-
-// isOver reports whether there is nothing more to wait for: all slots are granted or given up, and every shard is finished, or lost
-// and silent.
-func (c *conductor) isOver() bool {
-	if c.saving && !c.isStalled(time.Now()) {
-		return false
-	}
-	now := time.Now()
-	for _, s := range c.shards {
-		h := &s.hold
-		over := h.lost && s.silent(now) || h.finished && (h.saved || !c.broken.IsZero())
-		joins := h.lease == "" // and is waited for only if there are slots for it
-		if !over && !(joins && (c.stopped || c.exhausted)) {
-			return false
-		}
-	}
-	return c.allGranted() || c.stopped || !c.mayJoin()
-}
-
-// loadEnded reports whether the load's own end has passed, after which no slot of a closed loop is claimed.
-func (c *conductor) loadEnded() bool {
-	end := c.about.Plan.Load.End()
-	return c.about.Plan.Load.ClosedLoop != nil && end > 0 && !c.start.IsZero() && time.Since(c.start) >= end
-}
-
-// allGranted reports whether no slot will be granted any more.
-func (c *conductor) allGranted() bool { return c.exhausted || c.loadEnded() }
-
-// endless reports whether only time ends the run's slots.
-func (c *conductor) endless() bool { return c.slots.Slots() == schedule.Unbounded }
-
-// leaveAlone stores what is known and leaves the run to its workers' leases: another life of the coordinator goes on with it.
-func (c *conductor) leaveAlone() {
-	c.awaitSaved()
-	change, _, err := c.collect(false)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), leaveBound)
-		defer cancel()
-		err = c.config.Store.Commit(ctx, c.merged(change))
-	}
-	if err != nil {
-		c.config.Log.Warn("leaving a run to its workers", "run_id", c.id, "error", err)
-	}
-	c.letGo()
-}
-
-// letGo notes that the run goes on without this process.
-func (c *conductor) letGo() {
-	c.kept = true
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left = true
-	c.wakeLocked()
-}
-
-// leaveBound is how long a coordinator that ends has to store where its runs are.
-const leaveBound = 2 * time.Second
-
-func (c *conductor) closeWorkers() {
-	for _, s := range c.shards {
-		if s.worker != nil {
-			s.worker.Close()
-		}
-	}
 }
 
 // startAt fixes the run's start, on our monotonic clock.
