@@ -20,9 +20,12 @@ func (w *Worker) Drain(ctx context.Context) {
 	}
 	var shards []*execution
 	for _, e := range w.leases {
-		if !e.isOver() {
-			shards = append(shards, e)
+		switch {
+		case !e.isOver():
 			e.lease.Drain()
+			shards = append(shards, e)
+		case time.Since(e.finished) < e.job.shard.Lease: // a coordinator that is started again fetches it
+			shards = append(shards, e)
 		}
 	}
 	defer context.AfterFunc(ctx, func() {

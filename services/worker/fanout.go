@@ -103,7 +103,11 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 			return nil, rpcerr.WrongInstance("shard.instance_id %q is another process; this one is %q", shard.InstanceID, w.instanceID)
 		}
 	}
-	concurrency, beyond := admission.Concurrency(p, request.GetShard() != nil, shard.Concurrency, shard.Grants.Len(), w.config.Caps)
+	asked := shard.Concurrency
+	if shard.LeaseID != "" { // it was admitted once, and its load may have been changed since
+		asked = min(asked, w.config.Caps.Senders)
+	}
+	concurrency, beyond := admission.Concurrency(p, request.GetShard() != nil, asked, shard.Grants.Len(), w.config.Caps)
 	if beyond != nil {
 		return nil, rpcerr.Invalid([]wire.Violation{{
 			Field: beyond.Field,

@@ -124,6 +124,11 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 // leaveLease gives back what a shard took that is over; its final message stays.
 func (w *Worker) leaveLease(e *execution) {
 	w.room.Leave(e.job.reserved)
+	time.AfterFunc(keepFinished, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.forgetLocked()
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idle.Broadcast()
@@ -157,7 +162,7 @@ func (w *Worker) forgetLocked() {
 	}
 	slices.SortFunc(over, func(a, b *execution) int { return b.finished.Compare(a.finished) })
 	for i, e := range over {
-		if i >= maxFinished-1 || time.Since(e.finished) > keepFinished {
+		if i >= maxFinished-1 || time.Since(e.finished) >= keepFinished {
 			w.dropLocked(e)
 		}
 	}

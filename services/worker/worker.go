@@ -90,8 +90,11 @@ func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanout
 func (w *Worker) StopFanOut(_ context.Context, request *fanoutv1.StopFanOutRequest) (*fanoutv1.StopFanOutResponse, error) {
 	key := callKey{request.GetRunId(), request.GetShardId()}
 	w.mu.Lock()
-	call := w.calls[key]
+	call, leased := w.calls[key], w.runsLeasedLocked(key)
 	w.mu.Unlock()
+	if leased {
+		return nil, rpcerr.NotFound("shard_id %q of run_id %q has a lease; cancel the run at its coordinator", key.shard, key.run)
+	}
 	if call == nil {
 		return nil, rpcerr.NotFound("run_id %q with shard_id %q is not running on this worker", key.run, key.shard)
 	}

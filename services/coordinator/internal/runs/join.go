@@ -1,13 +1,15 @@
 package runs
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
 	"github.com/fanout-load/fanout/services/coordinator/internal/split"
-	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 )
 
@@ -16,7 +18,7 @@ const joinPause = 10 * time.Second
 
 // mayJoin reports whether a run without workers waits for one.
 func (c *conductor) mayJoin() bool {
-	return c.joining > 0 || time.Now().Before(c.giveUpAt)
+	return c.joining > 0 || !c.start.IsZero() && time.Now().Before(c.giveUpAt)
 }
 
 // join looks for workers without a shard, in the list or in DNS as they are now, while the run has fewer than it began with: at once
@@ -30,7 +32,7 @@ func (c *conductor) join(now time.Time) {
 		}
 	}
 	wanted := originals - len(live)
-	if c.joining > 0 || c.allGranted() || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
+	if c.start.IsZero() || c.joining > 0 || c.allGranted() || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
 		return
 	}
 	c.joinAfter = now.Add(joinPause)
@@ -68,6 +70,8 @@ func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.W
 			w, err := dispatch.Reach(ctx, c.config.Dial, address)
 			if err != nil {
 				w = nil
+			} else {
+				context.AfterFunc(c.ctx, w.Close) // the run may end before it hears of the worker
 			}
 			answers <- w
 		})
@@ -93,9 +97,11 @@ func (c *conductor) found(workers []*dispatch.Worker) {
 			continue
 		}
 		c.joining++
-		s := c.place(w.Address, c.joinConcurrency(), false)
+		s := c.newShard(w.Address)
+		s.id += "-" + rand.Text() // another worker may be asked for this place
+		s.joined = true
+		s.hold.concurrency = c.joinConcurrency()
 		s.setWorker(w)
-		s.hold.closed = true // until it is admitted
 		spec := c.spec(s)
 		c.spawn(func() { c.admit(s, spec) })
 	}
@@ -115,10 +121,11 @@ func (c *conductor) admit(s *shard, spec dispatch.Shard) {
 		cancel()
 		return
 	case <-stream.Done():
-		err = stream.Err()
+		err = cmp.Or(stream.Err(), errors.New("its stream ended before the shard was admitted"))
 	case <-timer.C:
 		err = fmt.Errorf("it did not admit its shard within %v", admitWithin)
 	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	cancel()
 	<-stream.Done()
@@ -137,21 +144,17 @@ func (c *conductor) joinConcurrency() int64 {
 // joined takes a shard into the run whose worker has admitted it.
 func (c *conductor) joined(s *shard, stream *dispatch.Stream) {
 	c.joining--
-	h := &s.hold
-	h.lease, h.closed, h.lastAnswer, h.dirty = stream.LeaseID(), false, time.Now(), true
+	c.add(s)
+	s.hold.lease = stream.LeaseID()
 	c.config.Log.Info("a worker has joined", "run_id", c.id, "worker", s.address)
 	c.attend(s, stream)
 	c.rebalance()
 	c.save()
 }
 
-// refused notes that a worker did not take a shard: the shard is over, with nothing granted.
+// refused notes that a worker did not take a shard, which is none then.
 func (c *conductor) refused(s *shard, err error) {
 	c.joining--
-	s.refuse(run.Refused, "worker "+s.address+" refused: "+err.Error())
-	s.mu.Lock()
-	s.account.End()
-	s.mu.Unlock()
-	s.hold.finished, s.hold.saved, s.hold.released, s.hold.dirty = true, true, true, true
-	c.series.leave(s.index)
+	s.worker.Close()
+	c.config.Log.Info("a worker did not join", "run_id", c.id, "worker", s.address, "error", err)
 }

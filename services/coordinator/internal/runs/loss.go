@@ -25,10 +25,27 @@ func (c *conductor) finished(s *shard) {
 	if died && !wasLost {
 		c.config.Log.Warn("lost a worker", "run_id", c.id, "worker", s.address, "error", "its process died")
 		c.lostOne()
-	} else if !wasLost && !c.exhausted && !c.stopped && h.draining {
-		c.vacate()
+	} else if !wasLost && !c.allGranted() && !c.stopped {
+		c.finishedEarly(s)
 	}
 	c.save()
+}
+
+// finishedEarly does what is to be done when a worker ends its shard although there are slots left: it shuts down, or its lease ended
+// while the coordinator did not hear of it.
+func (c *conductor) finishedEarly(s *shard) {
+	s.mu.Lock()
+	completed := s.completed
+	s.mu.Unlock()
+	switch {
+	case c.about.OnWorkerLoss == run.Fail && !completed:
+		c.lostOne()
+	case c.about.OnWorkerLoss == run.Continue:
+	case s.hold.draining:
+		c.vacate()
+	case !completed:
+		c.rebalance()
+	}
 }
 
 // checkLost gives up the workers that have not answered for as long as their lease.
@@ -39,8 +56,12 @@ func (c *conductor) checkLost(now time.Time) {
 		if last.Before(c.since) {
 			last = c.since
 		}
-		if !h.lost && !h.finished && h.lease != "" && now.Sub(last) > c.config.Lease {
+		switch {
+		case h.lost, h.finished, h.lease == "":
+		case now.Sub(last) > c.config.Lease:
 			c.lost(s, fmt.Sprintf("it did not answer for %v", c.config.Lease), false)
+		case h.closed && now.Sub(c.since) > c.config.Lease && s.quiet(now) > c.config.Lease:
+			c.lost(s, "its lease is over, and its account cannot be fetched", false)
 		}
 	}
 }

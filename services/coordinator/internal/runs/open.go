@@ -76,22 +76,37 @@ func (c *conductor) orCancelled(err error) error {
 
 // place adds a shard at a worker's address.
 func (c *conductor) place(address string, concurrency int64, original bool) *shard {
-	c.mu.Lock()
+	s := c.newShard(address)
+	s.joined = !original
+	s.hold.concurrency, s.hold.original = concurrency, original
+	c.add(s)
+	return s
+}
+
+// newShard makes a shard that is not yet one of the run's.
+func (c *conductor) newShard(address string) *shard {
 	s := newShard(len(c.shards), address, c.endless(), c.groups)
-	shards := make([]*shard, len(c.shards), len(c.shards)+1)
-	copy(shards, c.shards)
-	c.shards = append(shards, s) // readers have the old one
-	c.mu.Unlock()
-	s.start, s.joined = c.start, !original
-	s.hold = hold{concurrency: concurrency, original: original, answered: true, lastAnswer: time.Now(), dirty: true}
+	s.start = c.start
 	s.refill = func() {
 		select {
 		case c.refills <- struct{}{}:
 		default: // the conductor looks at all shards
 		}
 	}
-	c.series.join(s.index)
 	return s
+}
+
+// add makes a shard one of the run's.
+func (c *conductor) add(s *shard) {
+	h := &s.hold
+	h.answered, h.lastAnswer, h.dirty = true, time.Now(), true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.index = len(c.shards)
+	shards := make([]*shard, s.index, s.index+1)
+	copy(shards, c.shards)
+	c.shards = append(shards, s) // readers have the old one
+	c.series.join(s.index)
 }
 
 // reachAll asks every worker who it is, all at once, and returns the slowest round trip. Of several that fail the first in the
@@ -134,13 +149,10 @@ func (c *conductor) admitAll(ctx context.Context) error {
 	var first error
 	for k, s := range c.shards {
 		err := c.admitted(ctx, s, streams[k], timer)
-		if errors.Is(err, errCancelled) {
-			return err
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errCancelled) {
 			s.refuse(run.Refused, err.Error())
-			first = cmp.Or(first, err)
 		}
+		first = cmp.Or(first, err)
 	}
 	if first != nil {
 		return first
@@ -162,7 +174,7 @@ func (c *conductor) admitted(ctx context.Context, s *shard, stream *dispatch.Str
 		timer.Reset(0) // for the others
 		err = fmt.Errorf("worker %s did not admit its shard within %v", s.address, admitWithin)
 	case <-ctx.Done():
-		return errCancelled
+		err = errCancelled
 	}
 	select {
 	case <-stream.Started(): // whatever came after it

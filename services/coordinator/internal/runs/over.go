@@ -16,9 +16,8 @@ func (c *conductor) isOver() bool {
 	now := time.Now()
 	for _, s := range c.shards {
 		h := &s.hold
-		over := h.lost && s.silent(now) || h.finished && (h.saved || !c.broken.IsZero())
-		joins := h.lease == "" // and is waited for only if there are slots for it
-		if !over && !(joins && (c.stopped || c.exhausted)) {
+		cannotSave := !c.broken.IsZero() || c.saving // which has stalled
+		if over := h.lost && s.silent(now) || h.finished && (h.saved || cannotSave); !over {
 			return false
 		}
 	}
@@ -42,7 +41,7 @@ func (c *conductor) leaveAlone() {
 	c.awaitSaved()
 	change, _, err := c.collect(false)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), leaveBound)
+		ctx, cancel := context.WithTimeout(c.life, leaveBound)
 		defer cancel()
 		err = c.config.Store.Commit(ctx, c.merged(change))
 	}

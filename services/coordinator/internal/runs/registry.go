@@ -18,6 +18,8 @@ const (
 	maxRunning = 64
 	// keepRequestIDs is how long a request_id is remembered, so that a CreateRun may be repeated.
 	keepRequestIDs = 24 * time.Hour
+	// createBound is how long the store may take to create a run.
+	createBound = 5 * time.Second
 )
 
 var (
@@ -45,7 +47,7 @@ type Registry struct {
 	leave  chan struct{} // closed when the runs are left to their leases
 	going  sync.WaitGroup
 
-	creating sync.Mutex // held by who creates a run
+	creating chan struct{} // capacity 1: full while somebody creates a run, or for good when nobody may any more
 
 	mu     sync.Mutex
 	closed bool            // guarded by mu
@@ -54,7 +56,7 @@ type Registry struct {
 
 // NewRegistry makes a registry, and goes on with the runs that the store has and that have not ended. Its owner closes it.
 func NewRegistry(ctx context.Context, config Config) (*Registry, error) {
-	r := &Registry{config: config, leave: make(chan struct{}), live: make(map[string]*Run)}
+	r := &Registry{config: config, leave: make(chan struct{}), creating: make(chan struct{}, 1), live: make(map[string]*Run)}
 	r.life, r.end = context.WithCancel(context.Background())
 	if config.ReadOnly {
 		return r, nil
@@ -94,8 +96,17 @@ func (r *Registry) carryOut(c *conductor) {
 // Create creates a run and starts it. With a request_id that has created a run from a request of the same hash it returns
 // that run. It fails with ErrFull, with *UsedError, with ErrClosed, or because the store does.
 func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*Run, error) {
-	r.creating.Lock()
-	defer r.creating.Unlock()
+	select {
+	case r.creating <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.life.Done():
+		return nil, ErrClosed
+	}
+	defer func() { <-r.creating }()
+	// Made or not: a caller that goes away must not leave a run half made.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createBound)
+	defer cancel()
 	if known, err := r.repeated(ctx, about.RequestID, hash); known != nil || err != nil {
 		return known, err
 	}
@@ -215,14 +226,22 @@ func (r *Registry) Delete(ctx context.Context, id string) error {
 // cancels them. It returns when all have ended or been left; ctx's end cuts them.
 func (r *Registry) Close(ctx context.Context) {
 	r.mu.Lock()
+	already := r.closed
 	r.closed = true
+	r.mu.Unlock()
+	select {
+	case r.creating <- struct{}{}: // who creates a run has done so
+		defer func() { <-r.creating }()
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
 	for _, known := range r.live {
 		if !r.config.Durable {
 			known.cancelBecause("the run was cancelled, since the coordinator shut down")
 		}
 	}
 	r.mu.Unlock()
-	if r.config.Durable {
+	if r.config.Durable && !already {
 		close(r.leave)
 	}
 	defer context.AfterFunc(ctx, r.end)()

@@ -12,7 +12,7 @@ const (
 	// renewTimeout is how long a renewal may take before it counts as unanswered: nothing is granted then. The answer of a worker that
 	// has no core to spare is waited for longer, and counts when it comes.
 	renewTimeout = time.Second
-	// maxGrants is how many grants a worker takes in one renewal.
+	// maxGrants is how many grants a worker takes in one renewal, and how many changes.
 	maxGrants = 1000
 	// redialAfter is after how many renewals without an answer the connection is given up.
 	redialAfter = 2
@@ -46,7 +46,8 @@ func (c *conductor) renew(s *shard) {
 		defer cancel()
 		sent := time.Now()
 		position, err := s.worker.Renew(ctx, r)
-		c.post(func() { c.renewed(s, r, position, err, sent) })
+		middle := sent.Add(time.Since(sent) / 2)
+		c.post(func() { c.renewed(s, r, position, err, middle) })
 	})
 }
 
@@ -56,7 +57,7 @@ func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
 	r.Grants = h.since(h.known, maxGrants)
 	told := h.known + r.Grants.Len()
 	r.LastGrant = (c.allGranted() || h.draining) && len(h.deferred) == 0 && h.stored == h.granted && told == h.stored
-	for n := h.changed; n < h.changes; n++ {
+	for n := h.changed; n < min(h.changes, h.changed+maxGrants); n++ {
 		r.ChangesBefore = h.changed
 		r.Changes = append(r.Changes, wire.LoadChange{Concurrency: h.concurrency})
 	}
@@ -77,8 +78,8 @@ func (c *conductor) fillRenewal(s *shard, r *wire.Renewal) bool {
 	return true
 }
 
-// renewed takes the answer to a renewal.
-func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err error, sent time.Time) {
+// renewed takes the answer to a renewal, which the worker gave at about the given moment.
+func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err error, at time.Time) {
 	h := &s.hold
 	h.renewing = false
 	if err != nil {
@@ -86,7 +87,6 @@ func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err err
 		return
 	}
 	h.answered, h.asked, h.misses, h.lastAnswer = true, true, 0, time.Now()
-	behind := h.known < h.stored
 	h.learn(p.Granted)
 	h.claimed, h.changed = max(h.claimed, p.Claimed), max(h.changed, p.Changes)
 	if r.Release {
@@ -98,12 +98,13 @@ func (c *conductor) renewed(s *shard, r *wire.Renewal, p *wire.Position, err err
 		h.closed = true // finished follows
 	}
 	if c.start.IsZero() && p.Started {
-		c.startAt(sent.Add(time.Since(sent) / 2).Add(-p.Offset))
+		c.startAt(at.Add(-p.Offset))
 	}
 	c.startAnew()
 	c.catchUp()
-	if behind && h.known < h.stored && len(r.Grants) == maxGrants {
-		c.renew(s) // more than one message takes
+	more := !h.closed && h.stored > r.GrantedBefore+r.Grants.Len() // stored meanwhile, or more than one message takes
+	if more || c.stopped && c.stopSaved && !r.Stop {
+		c.renew(s)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
@@ -52,6 +53,12 @@ func (c *conductor) attachAll() {
 		s.setWorker(worker)
 		if !s.hold.finished {
 			c.attend(s, nil)
+		}
+	}
+	for _, s := range c.shards {
+		if s.failure != nil && s.failure.Class == run.Lost { // the life that lost it may not have seen to that
+			c.lostOne()
+			break
 		}
 	}
 	c.renewAll()

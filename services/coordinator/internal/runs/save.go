@@ -46,6 +46,7 @@ func (c *conductor) save() {
 // awaitSaved waits for the transaction that goes on, unless the store has stalled.
 func (c *conductor) awaitSaved() {
 	if c.saving && !c.isStalled(time.Now()) {
+		c.again = false // who waits stores all that there is
 		c.saved(<-c.done)
 	}
 }
@@ -79,14 +80,13 @@ func (c *conductor) saved(err error) {
 		c.storeError = err
 		c.stopSaved = c.stopped // stopping harms nobody
 	}
+	c.renewAll()
 	if c.again && err == nil {
 		c.save()
-		return
 	}
-	c.renewAll()
 }
 
-// checkStore ends a run that cannot be stored for as long as a lease: nothing has been granted since.
+// checkStore stops a run that could not be stored for as long as the store has patience: nothing has been granted since.
 func (c *conductor) checkStore(now time.Time) {
 	stalled := c.isStalled(now)
 	switch {
@@ -94,7 +94,7 @@ func (c *conductor) checkStore(now time.Time) {
 		c.stopSaved = true // stopping harms nobody
 	case c.stopped:
 	case stalled:
-		c.failed = "the run was stopped, since the store took nothing for " + c.patience().String()
+		c.failed = "the run was stopped, since the store took nothing for " + c.patience().String() + "; look at the disk of --store"
 	case !c.broken.IsZero() && now.Sub(c.broken) >= c.patience():
 		c.failed = "the run was stopped, since the store failed: " + c.storeError.Error()
 	}

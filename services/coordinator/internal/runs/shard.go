@@ -29,16 +29,17 @@ type shard struct {
 	refillAt atomic.Int64 // from so many settled slots on the conductor wants to know; math.MaxInt64: never
 	refill   func()       // tells it
 
-	mu       sync.Mutex
-	instance string           // guarded by mu, like what follows
-	worker   *dispatch.Worker // nil: it was never reached
-	account  *account.Account
-	failure  *run.Failure
-	effort   *run.Effort // nil: it did not finish
-	reason   outcome.Reason
-	offset   *time.Duration // when it began, from the run's start
-	begin    time.Duration  // the start that it was told, on its clock; 0: none
-	start    time.Time      // the run's
+	mu        sync.Mutex
+	instance  string           // guarded by mu, like what follows
+	worker    *dispatch.Worker // nil: it was never reached
+	account   *account.Account
+	failure   *run.Failure
+	effort    *run.Effort // nil: it did not finish
+	completed bool        // it ran out what it was granted, or the load ended
+	reason    outcome.Reason
+	offset    *time.Duration // when it began, from the run's start
+	begin     time.Duration  // the start that it was told, on its clock; 0: none
+	start     time.Time      // the run's
 }
 
 func newShard(index int, address string, endless bool, groups []string) *shard {
@@ -55,7 +56,12 @@ func (s *shard) hear() { s.heard.Store(int64(time.Since(s.born))) }
 
 // silent reports whether the stream has brought nothing for as long as it takes a worker to send four tallies.
 func (s *shard) silent(now time.Time) bool {
-	return now.Sub(s.born)-time.Duration(s.heard.Load()) >= 2*tick
+	return s.quiet(now) >= 2*tick
+}
+
+// quiet is for how long the stream has brought nothing.
+func (s *shard) quiet(now time.Time) time.Duration {
+	return now.Sub(s.born) - time.Duration(s.heard.Load())
 }
 
 // Started implements dispatch.Sink.
@@ -103,7 +109,7 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
 		return
 	}
-	s.effort = final.Effort
+	s.effort, s.completed = final.Effort, final.Completed
 	reason := s.reason
 	if final.Completed && reason == outcome.NotSentLeaseLost {
 		reason = outcome.NotSentRunEnded // the load's end came before the grants that were just being stored

@@ -28,8 +28,10 @@ func (c *Call) next(sender Sender, o *outcome.Outcome, free time.Duration) bool 
 	if !c.claimSlot(o, free) {
 		return false
 	}
-	if reason := c.awaitDue(o); reason != outcome.Sent {
-		o.NotSent = reason
+	if o.NotSent == outcome.Sent {
+		o.NotSent = c.awaitDue(o)
+	}
+	if o.NotSent != outcome.Sent {
 		c.config.Deliver(o)
 		return true
 	}
@@ -46,12 +48,13 @@ func (c *Call) next(sender Sender, o *outcome.Outcome, free time.Duration) bool 
 	return true
 }
 
-// claimSlot takes the next slot that was granted: one atomic add, which is all that senders share.
+// claimSlot takes the next slot that was granted: one atomic add, which is all that senders share. If it waited for the grant until the
+// call stopped claiming, the slot is not to be sent.
 func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 	if c.claim.Err() != nil {
 		return false
 	}
-	slot, ok := c.work.Slots.Claim(c.claim.Done())
+	slot, waited, ok := c.work.Slots.Claim(c.claim.Done())
 	if !ok {
 		return false
 	}
@@ -61,6 +64,9 @@ func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 	} else {
 		o.Due = c.work.Schedule.Due(slot)
 	}
+	if waited && c.claim.Err() != nil {
+		o.NotSent = c.NotSent()
+	}
 	return true
 }
 
@@ -68,9 +74,6 @@ func (c *Call) claimSlot(o *outcome.Outcome, free time.Duration) bool {
 // not to be sent, if it is not: its patience is over, or the call stopped claiming first.
 func (c *Call) awaitDue(o *outcome.Outcome) outcome.Reason {
 	if c.work.Plan.Load.OpenLoop == nil {
-		if c.claim.Err() != nil { // it may have waited for a grant until then
-			return c.NotSent()
-		}
 		return outcome.Sent
 	}
 	if overdue := time.Since(c.work.Start) - o.Due; overdue > heldBackFrom {

@@ -81,7 +81,7 @@ type Lease struct {
 	duration time.Duration
 	effects  Effects
 	born     time.Time    // from which until counts
-	until    atomic.Int64 // nanoseconds after born until which slots may be begun; 0: not any more
+	until    atomic.Int64 // nanoseconds after born until which slots may be begun; negative: not any more
 
 	mu       sync.Mutex
 	epoch    int64       // guarded by mu, like what follows

@@ -48,7 +48,7 @@ func Fixed(grants schedule.Grants) *Slots {
 	return s
 }
 
-// Growing is slots that Extend brings. Of a run that is endless only time ends them. The counters are kept elsewhere: the
+// Growing is slots that renewals bring. Of a run that is endless only time ends them. The counters are kept elsewhere: the
 // ordinals that were claimed, which may pass those that were granted, and the slots that were granted.
 func Growing(claimed, granted *atomic.Int64, endless bool) *Slots {
 	return newSlots(claimed, granted, endless)
@@ -60,17 +60,18 @@ func newSlots(claimed, granted *atomic.Int64, endless bool) *Slots {
 	return s
 }
 
-// Claim takes the next slot, and waits for one to be granted. It returns false when none will be, or when done is closed first; then no
-// grant is taken any more. All senders have the same done.
-func (s *Slots) Claim(done <-chan struct{}) (slot int64, ok bool) {
+// Claim takes the next slot, and waits for one to be granted, which it reports. It returns false when none will be, or when done is
+// closed first; then no grant is taken any more. All senders have the same done.
+func (s *Slots) Claim(done <-chan struct{}) (slot int64, waited, ok bool) {
 	ordinal := s.claimed.Add(1) - 1
 	a := s.now.Load()
 	if ordinal >= a.count {
+		waited = true
 		if a = s.await(ordinal, done); a == nil {
-			return 0, false
+			return 0, waited, false
 		}
 	}
-	return a.slot(ordinal), true
+	return a.slot(ordinal), waited, true
 }
 
 // await waits until the slot with the ordinal is granted; nil: it will not be.

@@ -27,7 +27,7 @@ func growing() *Slots { return Growing(new(atomic.Int64), new(atomic.Int64), fal
 // claimed is what a sender that claims until there is nothing more has got.
 func claimed(s *Slots, done <-chan struct{}) (slots []int64) {
 	for {
-		slot, ok := s.Claim(done)
+		slot, _, ok := s.Claim(done)
 		if !ok {
 			return slots
 		}
@@ -47,7 +47,7 @@ func TestClaimInOrder(t *testing.T) {
 	}
 	endless := Fixed(schedule.Grants{{First: 1, Stride: 1, Count: 1}, {First: 10, Stride: 4}})
 	for _, want := range []int64{1, 10, 14, 18} {
-		if got, ok := endless.Claim(nil); got != want || !ok {
+		if got, _, ok := endless.Claim(nil); got != want || !ok {
 			t.Errorf("Claim() = %d, %v, want %d", got, ok, want)
 		}
 	}
@@ -87,7 +87,7 @@ func TestClaimWaits(t *testing.T) {
 		var senders sync.WaitGroup
 		for range 5 {
 			senders.Go(func() {
-				for slot, ok := s.Claim(nil); ok; slot, ok = s.Claim(nil) {
+				for slot, _, ok := s.Claim(nil); ok; slot, _, ok = s.Claim(nil) {
 					mu.Lock()
 					got = append(got, slot)
 					mu.Unlock()
