@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,6 +25,8 @@ type leaseholder struct {
 	lease  time.Duration
 	id     string // of the lease
 	epoch  int64
+
+	concurrency int64 // with which it is opened and attached to; 0 is 2
 }
 
 // startLeaseholder starts a worker that ends with the test.
@@ -54,7 +57,7 @@ func (h *leaseholder) attachAs(run string) *attachment {
 	h.t.Cleanup(cancel)
 	a := &attachment{cancel: cancel, rows: map[int64]*fanoutv1.Outcome{}, done: make(chan struct{})}
 	stream, err := h.client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: h.plan, Shard: &fanoutv1.Shard{
-		RunId: run, ShardId: "s0", Concurrency: 2, Epoch: h.epoch, LeaseId: h.id, LeaseDuration: durationpb.New(h.lease),
+		RunId: run, ShardId: "s0", Concurrency: cmp.Or(h.concurrency, 2), Epoch: h.epoch, LeaseId: h.id, LeaseDuration: durationpb.New(h.lease),
 	}})
 	if err != nil {
 		h.t.Fatal(err)

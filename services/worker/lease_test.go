@@ -191,3 +191,19 @@ func TestNameOfALeasedShardIsTaken(t *testing.T) {
 	<-b.done
 	wantCode(t, "a shard with a lease of the same name", b.err, codes.AlreadyExists)
 }
+
+// A shard whose concurrency has grown beyond what the worker takes can be attached to all the same: it was admitted once.
+func TestAttachBeyondTheCap(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	h := startLeaseholder(t, worker.Config{}, planOf(closedLoop(10, 2), o.URL()+"/ok"))
+	h.open().cancel()
+	h.concurrency = 1 << 20
+	h.renew(&fanoutv1.RenewLeaseRequest{
+		StartClockNanos: h.now(), Grants: consecutive(0, 10), LastGrant: true, Changes: []*fanoutv1.LoadChange{{Concurrency: h.concurrency}},
+	})
+	f := h.attach().end(t)
+	if n := f.GetTally().GetCounts().GetResponses(); n != 10 {
+		t.Errorf("responses = %d, want all 10", n)
+	}
+}
