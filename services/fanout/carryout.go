@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fanout-load/fanout/services/client"
@@ -13,10 +14,16 @@ const cancelPatience = 15 * time.Second
 
 // carryOut creates the run and watches it to its end. The first Ctrl-C cancels the run, which then still ends with its
 // report; the second ends the process at once, because nothing catches it any more.
-func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, std stdio) (*run.Run, error) {
+//
+// where is the coordinator, "" for one in this process. What it says of the run's name goes to standard error: who loses sight of the
+// run finds it by that.
+func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, where string, std stdio) (*run.Run, error) {
 	created, err := c.Create(ctx, about)
 	if err != nil {
-		return nil, err
+		return nil, &createError{err}
+	}
+	if where != "" {
+		fmt.Fprintf(std.err, "run %s on %s\n", created.ID, where)
 	}
 	interrupted, release := untilSignal(ctx)
 	defer release()
@@ -26,10 +33,18 @@ func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, std 
 		release()
 		ctx, cancel := context.WithTimeout(outlasting, cancelPatience)
 		defer cancel()
-		_ = c.Cancel(ctx, created.ID) // the watch tells whether the coordinator is still there
+		if err := c.Cancel(ctx, created.ID); err != nil && where != "" && outlasting.Err() == nil {
+			fmt.Fprintf(std.err, "fanout: the coordinator does not answer, and the run may go on; fanout runs cancel --coordinator %s %s ends it\n", where, created.ID)
+		}
 	})()
 	return watch(ctx, c, created.ID, std)
 }
+
+// createError says that a run was not created, as far as is known.
+type createError struct{ error }
+
+// Unwrap is why.
+func (e *createError) Unwrap() error { return e.error }
 
 // watch shows how a run goes on until it has ended.
 func watch(ctx context.Context, c *client.Coordinator, id string, std stdio) (*run.Run, error) {

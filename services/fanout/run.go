@@ -98,12 +98,15 @@ func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, sto
 		return err
 	}
 	defer conn.Close()
-	final, err := carryOut(ctx, client.NewCoordinator(conn), about, std)
+	final, err := carryOut(ctx, client.NewCoordinator(conn), about, f.coordinator, std)
+	var notCreated *createError
 	switch {
 	case rpcerr.IsInvalid(err):
 		return usage(errors.New(rpcerr.Text(err)))
+	case err != nil && f.coordinator != "" && errors.As(err, &notCreated):
+		return failure(fmt.Errorf("coordinator %s: %s; start it with fanout coordinator, or name another with --coordinator", f.coordinator, rpcerr.Text(notCreated.error)))
 	case err != nil && f.coordinator != "":
-		return failure(fmt.Errorf("coordinator %s: %s; what became of a run that had started is not known here", f.coordinator, rpcerr.Text(err)))
+		return failure(fmt.Errorf("coordinator %s: %s; what became of the run is not known here; fanout runs show tells it when the coordinator is back", f.coordinator, rpcerr.Text(err)))
 	case err != nil:
 		return failure(errors.New(rpcerr.Text(err)))
 	}

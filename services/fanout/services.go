@@ -63,6 +63,7 @@ func newCoordinator(std stdio) *cobra.Command {
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)
 			}
+			config.Log.Info("keeping runs", "store", store.path, "keep", store.keep)
 			if err := listening(std, "coordinator", l); err != nil {
 				return errors.Join(err, config.Store.Close())
 			}

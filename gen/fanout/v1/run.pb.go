@@ -262,7 +262,7 @@ func (Verdict) EnumDescriptor() ([]byte, []int) {
 type LimitedBy int32
 
 const (
-	// The run has not ended, sent nothing, or was cut short before anything limited it.
+	// The run has not ended, had no response, or was cut short before anything limited it.
 	LimitedBy_LIMITED_BY_UNSPECIFIED LimitedBy = 0
 	// The target: the generator had time to spare, and either there was no schedule or none of the plan's senders was free to keep
 	// it.
@@ -398,14 +398,15 @@ type Run struct {
 	Verdict Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=fanout.v1.Verdict" json:"verdict,omitempty"`
 	// One sentence on the verdict. Empty for a run that passed and for one that goes on.
 	VerdictReason string `protobuf:"bytes,7,opt,name=verdict_reason,json=verdictReason,proto3" json:"verdict_reason,omitempty"`
-	// What limited the run. Unspecified until the state is ENDED, and for a run that sent nothing.
+	// What limited the run. Unspecified until the state is ENDED, and for a run without a response.
 	LimitedBy LimitedBy `protobuf:"varint,8,opt,name=limited_by,json=limitedBy,proto3,enum=fanout.v1.LimitedBy" json:"limited_by,omitempty"`
 	// When CreateRun was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The common start of all workers, by the coordinator's wall clock. Absent until all workers have admitted their shard;
 	// a run that ends without it has sent nothing.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// When the run ended, by the coordinator's wall clock. Absent until then.
+	// When the run ended, by the coordinator's wall clock. Absent until then. A run that outlived a coordinator ended with its last
+	// second that has an outcome.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// The outcomes of all workers so far; at the end, the report.
 	Tally *Tally `protobuf:"bytes,12,opt,name=tally,proto3" json:"tally,omitempty"`

@@ -119,9 +119,10 @@ func (p *page) workers() []string {
 		{head: "Workers"},
 		{head: "responses"},
 		{head: "errors"},
+		{head: "not sent"},
 		{head: "unknown"},
-		{head: "service p99"},
-		{left: true},
+		{head: "service p99", drop: 1},
+		{left: true, drop: 2},
 	}}
 	slow := slowest(p.run.Workers)
 	for i, worker := range p.run.Workers {
@@ -133,7 +134,7 @@ func (p *page) workers() []string {
 		if i == slow {
 			mark = "slowest"
 		}
-		t.add("  "+clean(worker.Address), Number(s.Counts.Responses), Number(s.Counts.Errors), Number(s.Counts.Unknown),
+		t.add("  "+clean(worker.Address), Number(s.Counts.Responses), Number(s.Counts.Errors), Number(s.Counts.NotSent), Number(s.Counts.Unknown),
 			quantile(&s.Service, s.Service.P99), mark)
 		if f := worker.Failure; f != nil {
 			t.below(strings.TrimSuffix(f.Class.String()+": "+clean(f.Message), ": "))

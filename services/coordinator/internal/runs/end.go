@@ -25,8 +25,11 @@ func (c *conductor) end(notStarted error) {
 		s.checkAccount()
 		s.mu.Unlock()
 	}
+	change, _, err := c.collect(true)
 	final := c.report(notStarted)
-	err := c.keep(final)
+	if err == nil {
+		err = c.keep(change, final)
+	}
 	if errors.Is(err, store.ErrFenced) { // the run has its end from whoever took over
 		c.config.Fenced()
 		c.letGo()
@@ -63,19 +66,25 @@ func (c *conductor) report(notStarted error) *run.Run {
 	sum.AddNotSent(outcome.NotSentWorkerLost, c.givenUp-c.deferred)
 	sum.Counts.Planned += ungranted + c.givenUp - c.deferred
 	final.Tally = sum.Snapshot(true)
-	final.State, final.Ended = run.Ended, time.Now()
+	final.State, final.Ended = run.Ended, c.endTime()
 	final.StartSpread = spread(final.Workers)
 	final.Verdict, final.Reason = judge(final, c.whyCancelled(), c.failed, notStarted)
 	final.LimitedBy, final.LimitedReason = limit(final)
 	return final
 }
 
-// keep stores the run's end.
-func (c *conductor) keep(final *run.Run) error {
-	change, _, err := c.collect(true)
-	if err != nil {
-		return err
+// endTime is when the run ended. One that outlived a coordinator ended with the last second that has an outcome, and not when somebody
+// came to look.
+func (c *conductor) endTime() time.Time {
+	now := time.Now()
+	if last := c.started.Add(time.Duration(c.series.next) * time.Second); c.resumed && last.Before(now) {
+		return last
 	}
+	return now
+}
+
+// keep stores the run's end.
+func (c *conductor) keep(change store.Change, final *run.Run) (err error) {
 	if change.Head.About, err = wire.EncodeNewRun(&c.about, false); err != nil {
 		return err
 	}

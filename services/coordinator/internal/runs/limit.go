@@ -36,6 +36,9 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 	if reason := generator(r); reason != "" {
 		return run.ByGenerator, reason
 	}
+	if c.Responses == 0 {
+		return run.NoLimit, ""
+	}
 	switch load := r.Plan.Load; {
 	case load.AllAtOnce():
 		return run.ByTarget, "all requests were sent at once"
@@ -77,7 +80,7 @@ func generator(r *run.Run) string {
 		return fmt.Sprintf("%d slots failed for want of the generator's own resources: %v", n, class)
 	}
 	for _, w := range r.Workers {
-		if w.Effort != nil && elapsed > 0 && float64(w.Effort.GrantWait) > maxStalled*float64(elapsed) {
+		if w.Effort != nil && elapsed > 0 && !isCutShort(r.Tally) && float64(w.Effort.GrantWait) > maxStalled*float64(elapsed) {
 			return fmt.Sprintf("senders of worker %s waited %v for the coordinator to grant slots", w.Address, w.Effort.GrantWait.Round(time.Millisecond))
 		}
 	}

@@ -31,6 +31,9 @@ func judge(r *run.Run, cancelled, stopped string, notStarted error) (run.Verdict
 		return run.Incomplete, "the account does not add up: " + counts.String()
 	}
 	if n := notSent(r.Tally, outcome.NotSentWorkerLost); n > 0 {
+		if failure(r, run.Lost) == "" {
+			return run.Incomplete, fmt.Sprintf("%d slots were not sent: the coordinator was away for longer than its workers go on without it", n)
+		}
 		return run.Incomplete, withLoss(r, fmt.Sprintf("%d slots were not sent, since there was no worker for them", n))
 	}
 	if n := notSent(r.Tally, outcome.NotSentLeaseLost); n > 0 {
