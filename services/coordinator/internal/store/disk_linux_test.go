@@ -18,7 +18,8 @@ func mount(t *testing.T, source, kind string, flags uintptr, data string) (direc
 		t.Skipf("mounting is not allowed here: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(directory, 0); err != nil {
+		// A child that another test has just forked may still have the store's file open, until it executes its program.
+		if err := syscall.Unmount(directory, syscall.MNT_DETACH); err != nil {
 			t.Errorf("Unmount = %v, want no error", err)
 		}
 	})
