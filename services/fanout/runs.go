@@ -36,6 +36,7 @@ func newRuns(std stdio) *cobra.Command {
 type runsFlags struct {
 	coordinator string
 	store       string
+	output      string // of a command that prints
 }
 
 func (f *runsFlags) add(cmd *cobra.Command) {
@@ -49,6 +50,11 @@ func (f *runsFlags) addStore(cmd *cobra.Command) {
 }
 
 func (f *runsFlags) check(cmd *cobra.Command) error {
+	if cmd.Flags().Lookup("output") != nil {
+		if err := checkOutput(f.output); err != nil {
+			return err
+		}
+	}
 	given := cmd.Flags().Changed
 	switch {
 	case given("store") && given("coordinator"):

@@ -25,7 +25,6 @@ func newRunsDelete(_ stdio) *cobra.Command {
 
 func newRunsVerify(std stdio) *cobra.Command {
 	var f runsFlags
-	var output string
 	cmd := &cobra.Command{
 		Use:   "verify [flags] ID",
 		Short: "Check what is stored of a run that has ended against itself",
@@ -34,11 +33,8 @@ What the run came to is another matter, which fanout runs show tells.`,
 		Args: oneRun,
 	}
 	f.addStore(cmd)
-	addOutput(cmd, &output)
+	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput(output); err != nil {
-			return err
-		}
 		return f.ask(cmd, func(ctx context.Context, c *client.Coordinator) error {
 			checks, err := c.Verify(ctx, args[0])
 			switch {
@@ -47,7 +43,7 @@ What the run came to is another matter, which fanout runs show tells.`,
 			case len(checks) == 0: // which is not to say that all hold
 				return failure(fmt.Errorf("nothing of run %q was checked; it may be older than its store can check", args[0]))
 			}
-			if err := written(printChecks(std, output, args[0], checks)); err != nil {
+			if err := written(printChecks(std, f.output, args[0], checks)); err != nil {
 				return err
 			}
 			for _, check := range checks {

@@ -16,15 +16,11 @@ const listPage = 1000
 
 func newRunsList(std stdio) *cobra.Command {
 	var f runsFlags
-	var output string
 	cmd := &cobra.Command{Use: "list", Short: "List runs, newest first", Args: cobra.NoArgs}
 	f.addStore(cmd)
 	limit := cmd.Flags().Int("limit", 50, "list the newest `N` runs")
-	addOutput(cmd, &output)
+	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkOutput(output); err != nil {
-			return err
-		}
 		if *limit < 1 {
 			return usage(fmt.Errorf("--limit %d is not at least 1; give a number of runs, as 50", *limit))
 		}
@@ -33,7 +29,7 @@ func newRunsList(std stdio) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return written(printList(std, output, runs))
+			return written(printList(std, f.output, runs))
 		})
 	}
 	return cmd

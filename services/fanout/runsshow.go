@@ -12,20 +12,16 @@ import (
 
 func newRunsShow(std stdio) *cobra.Command {
 	var f runsFlags
-	var output string
 	cmd := &cobra.Command{Use: "show [flags] ID", Short: "Print a run's report as fanout run does", Args: oneRun}
 	f.addStore(cmd)
-	addOutput(cmd, &output)
+	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput(output); err != nil {
-			return err
-		}
 		return f.ask(cmd, func(ctx context.Context, c *client.Coordinator) error {
 			found, err := c.Find(ctx, args[0])
 			if err != nil {
 				return ofRun(args[0], err)
 			}
-			return written(printRun(std, output, found))
+			return written(printRun(std, f.output, found))
 		})
 	}
 	return cmd
@@ -33,7 +29,6 @@ func newRunsShow(std stdio) *cobra.Command {
 
 func newRunsWatch(std stdio) *cobra.Command {
 	var f runsFlags
-	var output string
 	cmd := &cobra.Command{
 		Use:   "watch [flags] ID",
 		Short: "Follow a run to its end, print its report and exit as fanout run does",
@@ -42,11 +37,8 @@ runs cancel ends a run.`,
 		Args: oneRun,
 	}
 	f.add(cmd)
-	addOutput(cmd, &output)
+	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput(output); err != nil {
-			return err
-		}
 		return f.ask(cmd, func(ctx context.Context, c *client.Coordinator) error {
 			ctx, release := untilSignal(ctx)
 			defer release()
@@ -57,7 +49,7 @@ runs cancel ends a run.`,
 			case err != nil:
 				return err
 			}
-			if err := written(printRun(std, output, final)); err != nil {
+			if err := written(printRun(std, f.output, final)); err != nil {
 				return err
 			}
 			if code := verdictCode(final); code != exitPassed {
@@ -71,7 +63,6 @@ runs cancel ends a run.`,
 
 func newRunsCancel(std stdio) *cobra.Command {
 	var f runsFlags
-	var output string
 	cmd := &cobra.Command{
 		Use:   "cancel [flags] ID",
 		Short: "End a run cleanly, and print its report",
@@ -80,17 +71,14 @@ Exit code 0: the run has ended.`,
 		Args: oneRun,
 	}
 	f.add(cmd)
-	addOutput(cmd, &output)
+	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput(output); err != nil {
-			return err
-		}
 		return f.ask(cmd, func(ctx context.Context, c *client.Coordinator) error {
 			final, err := toEnd(ctx, c, args[0], std, func() error { return c.Cancel(ctx, args[0]) })
 			if err != nil {
 				return err
 			}
-			return written(printRun(std, output, final))
+			return written(printRun(std, f.output, final))
 		})
 	}
 	return cmd
