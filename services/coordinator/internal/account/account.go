@@ -166,9 +166,6 @@ func (a *Account) end() {
 	}
 }
 
-// Complete reports whether nothing more will come.
-func (a *Account) Complete() bool { return a.finished }
-
 // Lose says that the worker is silent: what has no outcome is unknown. What it tells later still counts.
 func (a *Account) Lose() { a.lost = true }
 
@@ -212,9 +209,6 @@ func (a *Account) Current() *tally.Tally {
 	c.Planned = c.Settled() + c.InFlight + c.Pending + c.Unknown
 	return t
 }
-
-// Granted is the number of slots that the shard was granted.
-func (a *Account) Granted() int64 { return a.granted }
 
 // Begun is about how many of them the worker has begun.
 func (a *Account) Begun() int64 {

@@ -47,8 +47,8 @@ func sumOf(rows []outcome.Outcome) *tally.Tally {
 func forward(t *rapid.T, a *Account, last tally.Counts) tally.Counts {
 	t.Helper()
 	c := a.Current().Counts
-	if !c.Closed() || c.Planned != a.Granted() || c.Pending < 0 || c.InFlight < 0 || c.Unknown < 0 {
-		t.Fatalf("Current() = %v, want counts that add up to %d", c, a.Granted())
+	if !c.Closed() || c.Planned != a.granted || c.Pending < 0 || c.InFlight < 0 || c.Unknown < 0 {
+		t.Fatalf("Current() = %v, want counts that add up to %d", c, a.granted)
 	}
 	if c.Responses < last.Responses || c.Errors < last.Errors || c.NotSent < last.NotSent {
 		t.Fatalf("Current() = %v, which went back from %v", c, last)
@@ -74,8 +74,8 @@ func TestAccountIsThatOfItsOutcomes(t *testing.T) {
 			}
 			last = forward(t, a, last)
 		}
-		if a.Fault != "" || !a.Complete() {
-			t.Fatalf("fault %q, complete %v", a.Fault, a.Complete())
+		if a.Fault != "" || !a.finished {
+			t.Fatalf("fault %q, complete %v", a.Fault, a.finished)
 		}
 		same(t, "account", a.Current(), want)
 		over, _ := a.TakeSeconds()

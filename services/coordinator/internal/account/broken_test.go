@@ -63,7 +63,7 @@ func (l *link) restart() {
 	l.take()
 	saved := l.account.Save()
 	restored := New(false, groups)
-	if err := restored.Restore(saved, l.account.Granted()); err != nil {
+	if err := restored.Restore(saved, l.account.granted); err != nil {
 		l.t.Fatalf("Restore() = %v, want no error", err)
 	}
 	l.account, l.up, l.received, l.arrived = restored, false, saved.Rows, nil
@@ -126,8 +126,8 @@ func TestAccountWhateverBreaks(t *testing.T) {
 		}
 		l.take()
 		a := l.account
-		if a.Fault != "" || !a.Complete() {
-			t.Fatalf("fault %q, complete %v", a.Fault, a.Complete())
+		if a.Fault != "" || !a.finished {
+			t.Fatalf("fault %q, complete %v", a.Fault, a.finished)
 		}
 		want := sumOf(all)
 		want.Folded, want.Records, want.Lost = w.sum.Folded+unknown, w.sum.Records, w.sum.Records-l.received

@@ -24,7 +24,7 @@ func cut(t *rapid.T, rows []outcome.Outcome) (a *Account, rest []message, settle
 func restored(t *rapid.T, a *Account) *Account {
 	t.Helper()
 	r := New(a.endless, groups)
-	if err := r.Restore(a.Save(), a.Granted()); err != nil {
+	if err := r.Restore(a.Save(), a.granted); err != nil {
 		t.Fatalf("Restore() = %v, want no error", err)
 	}
 	return r
@@ -50,8 +50,8 @@ func TestLostShard(t *testing.T) {
 			}
 			last = c
 		}
-		if last.Unknown != 0 || a.Fault != "" || !a.Complete() {
-			t.Fatalf("a lost shard that told all = %v, fault %q, complete %v", last, a.Fault, a.Complete())
+		if last.Unknown != 0 || a.Fault != "" || !a.finished {
+			t.Fatalf("a lost shard that told all = %v, fault %q, complete %v", last, a.Fault, a.finished)
 		}
 		if want := sumOf(rows); a.Current().Counts != want.Counts {
 			t.Fatalf("Current() = %v, want %v", a.Current().Counts, want.Counts)
@@ -80,8 +80,8 @@ func TestProcessThatDied(t *testing.T) {
 		want.Counts.Unknown = most - settled
 		want.AddNotSent(outcome.NotSentLeaseLost, int64(len(rows))-most)
 		forward(t, a, before.Counts)
-		if a.Fault != "" || !a.Complete() {
-			t.Fatalf("fault %q, complete %v", a.Fault, a.Complete())
+		if a.Fault != "" || !a.finished {
+			t.Fatalf("fault %q, complete %v", a.Fault, a.finished)
 		}
 		same(t, "account of a process that died", a.Current(), want)
 		over, _ := a.TakeSeconds()
@@ -121,8 +121,8 @@ func TestEndOfAShardThatIsSilent(t *testing.T) {
 		forward(t, a, before.Counts)
 		want := before.Clone()
 		want.Counts.Pending, want.Counts.InFlight, want.Counts.Unknown = 0, 0, int64(len(rows))-settled
-		if a.Fault != "" || !a.Complete() {
-			t.Fatalf("fault %q, complete %v", a.Fault, a.Complete())
+		if a.Fault != "" || !a.finished {
+			t.Fatalf("fault %q, complete %v", a.Fault, a.finished)
 		}
 		same(t, "account at the end", a.Current(), want)
 		over, _ := a.TakeSeconds()

@@ -59,16 +59,15 @@ func (c *conductor) checkLost(now time.Time) {
 		switch {
 		case h.lost, h.finished, h.lease == "":
 		case now.Sub(last) > c.config.Lease:
-			c.lost(s, fmt.Sprintf("it did not answer for %v", c.config.Lease), false)
+			c.lost(s, fmt.Sprintf("it did not answer for %v", c.config.Lease))
 		case h.closed && now.Sub(c.since) > c.config.Lease && s.quiet(now) > c.config.Lease:
-			c.lost(s, "its lease is over, and its account cannot be fetched", false)
+			c.lost(s, "its lease is over, and its account cannot be fetched")
 		}
 	}
 }
 
-// lost notes that a shard's worker is lost: it is granted nothing more on its lease, ever. gone: it does not hold the lease, so that
-// nothing can come from it any more.
-func (c *conductor) lost(s *shard, why string, gone bool) {
+// lost notes that a shard's worker is lost: it is granted nothing more on its lease, ever.
+func (c *conductor) lost(s *shard, why string) {
 	h := &s.hold
 	if h.finished || h.lost {
 		return

@@ -10,13 +10,13 @@ import (
 // isOver reports whether there is nothing more to wait for: all slots are granted or given up, and every shard is finished, or lost
 // and silent.
 func (c *conductor) isOver() bool {
-	if c.saving && !c.isStalled(time.Now()) {
+	now := time.Now()
+	if c.saving && !c.isStalled(now) {
 		return false
 	}
-	now := time.Now()
+	cannotSave := !c.broken.IsZero() || c.saving // which has stalled
 	for _, s := range c.shards {
 		h := &s.hold
-		cannotSave := !c.broken.IsZero() || c.saving // which has stalled
 		if over := h.lost && s.silent(now) || h.finished && (h.saved || cannotSave); !over {
 			return false
 		}

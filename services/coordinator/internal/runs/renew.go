@@ -160,7 +160,7 @@ func (c *conductor) attend(s *shard, stream *dispatch.Stream) {
 				c.post(func() { c.finished(s) })
 				return
 			case isGone(err):
-				c.post(func() { c.lost(s, err.Error(), true) })
+				c.post(func() { c.lost(s, err.Error()) })
 				return
 			}
 			c.config.Log.Info("a shard's stream broke", "run_id", c.id, "worker", s.address, "error", err)

@@ -47,7 +47,7 @@ func (c *conductor) attachAll() {
 		}
 		worker, err := dispatch.Known(c.config.Dial, s.address)
 		if err != nil {
-			c.lost(s, err.Error(), true)
+			c.lost(s, err.Error())
 			continue
 		}
 		s.setWorker(worker)

@@ -167,8 +167,7 @@ func (c *conductor) collect(end bool) (change store.Change, kept func(), err err
 func (c *conductor) head() *store.Head {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	head := &store.Head{ID: c.id, About: c.encoded, Started: c.started, Next: c.next, GivenUp: c.givenUp, Cancelled: c.whyCancelled()}
-	return head
+	return &store.Head{ID: c.id, About: c.encoded, Started: c.started, Next: c.next, GivenUp: c.givenUp, Cancelled: c.whyCancelled()}
 }
 
 // row is the shard's row.
@@ -189,8 +188,5 @@ func (c *conductor) row(s *shard, saved account.Saved, state savedShard) (store.
 		return row, err
 	}
 	row.State = string(encoded)
-	if h.finished {
-		row.Final = encoded
-	}
 	return row, nil
 }

@@ -28,7 +28,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		four, endless := schedule.Grant{First: 1, Stride: 2, Count: 4}, schedule.Grant{First: 9, Stride: 2}
 		shard := Shard{
 			Index: 1, ID: "b", Address: "b:1", InstanceID: "i", LeaseID: "l", Concurrency: 5, Changes: 2, State: "lost", Sequence: 7, Rows: 8,
-			Closed: 9, Acked: 10, Tally: []byte("tally"), Final: []byte("final"),
+			Closed: 9, Acked: 10, Tally: []byte("tally"),
 		}
 		commit(t, s, Change{
 			RunID: run.ID, Head: &changed,

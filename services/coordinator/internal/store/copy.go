@@ -41,7 +41,7 @@ func copyHead(h *Head) Head {
 }
 
 func copyShard(s Shard) Shard {
-	s.Tally, s.Final = copyBytes(s.Tally), copyBytes(s.Final)
+	s.Tally = copyBytes(s.Tally)
 	return s
 }
 

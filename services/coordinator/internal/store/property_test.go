@@ -216,7 +216,7 @@ func drawChange(t *rapid.T, m *model, id string) Change {
 	}
 	for range small.Draw(t, "shards") {
 		c.Shards = append(c.Shards, Shard{
-			Index: int(small.Draw(t, "shard")), Sequence: small.Draw(t, "sequence"), Tally: blobs.Draw(t, "tally"), Final: blobs.Draw(t, "final"),
+			Index: int(small.Draw(t, "shard")), Sequence: small.Draw(t, "sequence"), Tally: blobs.Draw(t, "tally"),
 		})
 	}
 	for range small.Draw(t, "grants") {

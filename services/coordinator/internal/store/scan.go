@@ -45,7 +45,7 @@ func scanHead(rows *sql.Rows) (h Head, err error) {
 
 func scanShard(rows *sql.Rows) (s Shard, err error) {
 	err = rows.Scan(&s.Index, &s.ID, &s.Address, &s.InstanceID, &s.LeaseID, &s.Concurrency, &s.Changes, &s.State, &s.Sequence, &s.Rows,
-		&s.Closed, &s.Acked, &s.Tally, &s.Final)
+		&s.Closed, &s.Acked, &s.Tally)
 	return s, err
 }
 

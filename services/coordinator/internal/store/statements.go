@@ -17,12 +17,12 @@ const (
 	updateAbout = `UPDATE abouts SET about = ?2 WHERE run = ?1 AND about IS NOT ?2`
 
 	putShard = `INSERT INTO shards (run, shard, id, address, instance_id, lease_id, concurrency, changes, state, sequence, row_count,
-			closed, acked, tally, final)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			closed, acked, tally)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, shard) DO UPDATE SET id = excluded.id, address = excluded.address, instance_id = excluded.instance_id,
 			lease_id = excluded.lease_id, concurrency = excluded.concurrency, changes = excluded.changes, state = excluded.state,
 			sequence = excluded.sequence, row_count = excluded.row_count, closed = excluded.closed, acked = excluded.acked,
-			tally = excluded.tally, final = excluded.final`
+			tally = excluded.tally`
 	putGrant = `INSERT INTO grants (run, shard, ordinal, first_slot, stride, slot_count) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, shard, ordinal) DO UPDATE SET first_slot = excluded.first_slot, stride = excluded.stride,
 			slot_count = excluded.slot_count`
@@ -53,7 +53,7 @@ const (
 	selectPage    = selectHead + ` WHERE number < ? ORDER BY number DESC LIMIT ?`
 
 	selectShards = `SELECT shard, id, address, instance_id, lease_id, concurrency, changes, state, sequence, row_count, closed, acked,
-			tally, final
+			tally
 		FROM shards WHERE run = ? ORDER BY shard`
 	selectGrants    = `SELECT shard, ordinal, first_slot, stride, slot_count FROM grants WHERE run = ? ORDER BY shard, ordinal`
 	selectSeconds   = `SELECT shard, second, tally FROM seconds WHERE run = ? ORDER BY second, shard`

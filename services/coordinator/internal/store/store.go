@@ -92,7 +92,6 @@ type Shard struct {
 	Closed      int64  // outcomes in the shard's seconds that are complete
 	Acked       int64  // seconds before it are complete and stored
 	Tally       []byte // the newest tally, encoded; nil: none came
-	Final       []byte // its last message and what was made of it, encoded; nil: none came
 }
 
 // Grant is slots that a shard was granted, after Ordinal others.

@@ -133,7 +133,7 @@ func (t *transaction) putShards(run int64, c *Change) error {
 	for i := range c.Shards {
 		s := &c.Shards[i]
 		_, err := t.exec(putShard, run, s.Index, s.ID, s.Address, s.InstanceID, s.LeaseID, s.Concurrency, s.Changes, s.State, s.Sequence,
-			s.Rows, s.Closed, s.Acked, blob(s.Tally), blob(s.Final))
+			s.Rows, s.Closed, s.Acked, blob(s.Tally))
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,6 @@ CREATE TABLE shards (
     closed      INTEGER NOT NULL,
     acked       INTEGER NOT NULL,
     tally       BLOB,
-    final       BLOB,
     PRIMARY KEY (run, shard)
 ) STRICT;
 
