@@ -57,7 +57,7 @@ func (l *lives) move(at *bufconn.Listener) {
 func (l *lives) start(t *testing.T, coordinator fanoutv1.CoordinatorServiceServer) (kill func()) {
 	t.Helper()
 	listener := bufconn.Listen(256 << 10)
-	server := grpcserve.New(slog.New(slog.DiscardHandler))
+	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
 	fanoutv1.RegisterCoordinatorServiceServer(server, coordinator)
 	served := make(chan error, 1) // for its one result
 	go func() { served <- server.Serve(listener) }()

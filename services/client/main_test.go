@@ -68,7 +68,7 @@ func startWorker(t *testing.T) *grpc.ClientConn {
 func serve(t *testing.T, register func(grpc.ServiceRegistrar)) (conn *grpc.ClientConn, stop func()) {
 	t.Helper()
 	l := bufconn.Listen(256 << 10)
-	server := grpcserve.New(slog.New(slog.DiscardHandler))
+	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
 	register(server)
 	served := make(chan error, 1) // for its one result
 	go func() { served <- server.Serve(l) }()

@@ -14,6 +14,7 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
@@ -29,6 +30,8 @@ type Config struct {
 	Lease time.Duration
 	// Caps are what a plan is checked against before any worker is asked. Default: a worker's default caps.
 	Caps plan.Caps
+	// Security is that of the server that Serve makes.
+	Security grpcserve.Security
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T, register func(grpc.ServiceRegistrar)) *bufconn.Listener {
 	t.Helper()
 	l := bufconn.Listen(256 << 10)
-	server := grpcserve.New(slog.New(slog.DiscardHandler))
+	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
 	register(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

@@ -35,7 +35,7 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 		case <-ctx.Done():
 		}
 	}()
-	server := grpcserve.New(c.config.Log)
+	server := grpcserve.New(c.config.Log, c.config.Security)
 	c.Register(server)
 	closed := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {

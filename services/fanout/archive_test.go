@@ -40,7 +40,7 @@ func startArchive(t *testing.T, a *archive) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpcserve.New(slog.New(slog.DiscardHandler))
+	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
 	fanoutv1.RegisterCoordinatorServiceServer(server, a)
 	served := make(chan error, 1) // for its one result
 	go func() { served <- server.Serve(l) }()

@@ -7,17 +7,19 @@ import (
 
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/filelimit"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/worker/internal/mark"
 )
 
 // Config configures a worker. The zero value is a worker with the default caps that logs nothing.
 type Config struct {
-	Version string         // told by GetWorker and sent as User-Agent; default "dev"
-	Caps    plan.Caps      // default DefaultCaps
-	Log     *slog.Logger   // default: discard
-	Dialer  *egress.Dialer // default: the system's resolver
-	State   *State         // keeps the claims of leased shards for the process after this one; nil: nothing does
+	Version  string             // told by GetWorker and sent as User-Agent; default "dev"
+	Caps     plan.Caps          // default DefaultCaps
+	Log      *slog.Logger       // default: discard
+	Dialer   *egress.Dialer     // default: the system's resolver
+	Security grpcserve.Security // of the server that Serve makes
+	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
 
 // State is a worker's state directory, which it holds for its life.

@@ -14,11 +14,14 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/fanout-load/fanout/services/internal/access"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 )
 
@@ -37,8 +40,15 @@ type Server struct {
 	health *health.Server
 }
 
+// Security says who may call a server. The zero value is plaintext, and everybody may do everything: for loopback and in-memory
+// connections.
+type Security struct {
+	Credentials credentials.TransportCredentials // nil: plaintext
+	Access      *access.Control                  // nil: everybody may do everything
+}
+
 // New makes a server that logs to log.
-func New(log *slog.Logger) *Server {
+func New(log *slog.Logger, security Security) *Server {
 	// What comes every second says nothing in a log, and would hide what does.
 	loud := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
 		return call.Method != "RenewLease" && call.Service != healthv1.Health_ServiceDesc.ServiceName && call.Service != "grpc.reflection.v1.ServerReflection" &&
@@ -53,7 +63,12 @@ func New(log *slog.Logger) *Server {
 		return rpcerr.Internal()
 	})
 	s := &Server{health: health.NewServer()}
+	transport := security.Credentials
+	if transport == nil {
+		transport = insecure.NewCredentials()
+	}
 	s.Server = grpc.NewServer(
+		grpc.Creds(transport),
 		grpc.ChainUnaryInterceptor(
 			selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logged, events), loud),
 			recovery.UnaryServerInterceptor(recovered)),

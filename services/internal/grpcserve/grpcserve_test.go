@@ -64,7 +64,7 @@ var panicking = grpc.ServiceDesc{
 func TestAPanicTellsTheCallerNothing(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	server := New(slog.New(slog.NewTextHandler(&log, nil)))
+	server := New(slog.New(slog.NewTextHandler(&log, nil)), Security{})
 	server.RegisterService(&panicking, nil)
 	l := bufconn.Listen(1 << 16)
 	done := make(chan error, 1)

@@ -27,7 +27,7 @@ const address = "worker-0:7070"
 func serve(t *testing.T, worker fanoutv1.WorkerServiceServer) Dial {
 	t.Helper()
 	l := bufconn.Listen(256 << 10)
-	server := grpcserve.New(slog.New(slog.DiscardHandler))
+	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
 	fanoutv1.RegisterWorkerServiceServer(server, worker)
 	served := make(chan error, 1) // for its one result
 	go func() { served <- server.Serve(l) }()
