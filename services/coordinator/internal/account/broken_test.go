@@ -61,7 +61,7 @@ func (l *link) take() int64 {
 // restart saves the account and goes on with another that was made of it. Rows after the tally are not in it.
 func (l *link) restart() {
 	l.take()
-	saved := l.account.Save()
+	saved := l.account.Save(true)
 	restored := New(false, groups)
 	if err := restored.Restore(saved, l.account.granted); err != nil {
 		l.t.Fatalf("Restore() = %v, want no error", err)

@@ -24,7 +24,7 @@ func cut(t *rapid.T, rows []outcome.Outcome) (a *Account, rest []message, settle
 func restored(t *rapid.T, a *Account) *Account {
 	t.Helper()
 	r := New(a.endless, groups)
-	if err := r.Restore(a.Save(), a.granted); err != nil {
+	if err := r.Restore(a.Save(true), a.granted); err != nil {
 		t.Fatalf("Restore() = %v, want no error", err)
 	}
 	return r

@@ -11,7 +11,7 @@ import (
 // the next tally has them.
 type Saved struct {
 	Sequence int64           // of Tally
-	Tally    *tally.Snapshot // with the seconds that may still change; nil: none came
+	Tally    *tally.Snapshot // with the seconds that may still change; nil: none came, or it was not asked for
 	Rows     int64           // received before it
 	Closed   int64           // outcomes in the seconds that are complete
 	Acked    int64           // the seconds before it are complete
@@ -23,13 +23,14 @@ type Saved struct {
 	Reason   outcome.Reason
 }
 
-// Save is what has to be stored of the account as it is. The seconds that TakeSeconds has given away belong to it.
-func (a *Account) Save() Saved {
+// Save is what has to be stored of the account as it is, its tally only if it is asked for: that is most of the work. The seconds that
+// TakeSeconds has given away belong to it.
+func (a *Account) Save(whole bool) Saved {
 	s := Saved{
 		Sequence: a.baseAt, Rows: a.baseRows, Closed: a.seconds.closed, Acked: a.seconds.first,
 		Finished: a.finished, Died: a.died, Claimed: a.claimed, Unknown: a.unknown, Reason: a.reason,
 	}
-	if a.baseAt > 0 {
+	if whole && a.baseAt > 0 {
 		s.Tally = a.base.Snapshot(true)
 		for second, t := range a.seconds.open {
 			s.Tally.Seconds = append(s.Tally.Seconds, tally.Second{Second: second, Tally: t.Figures(true)})

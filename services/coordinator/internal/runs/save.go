@@ -119,13 +119,15 @@ func (c *conductor) collect(end bool) (change store.Change, kept func(), err err
 	var after []func()
 	for _, s := range c.shards {
 		h := &s.hold
-		saved, over, state := c.take(s)
+		saved, over, state := c.take(s, end)
 		for second, t := range over {
-			encoded, err := wire.EncodeSnapshot(t.Figures(true))
-			if err != nil {
-				return change, nil, err
+			if c.config.Durable {
+				encoded, err := wire.EncodeSnapshot(t.Figures(true))
+				if err != nil {
+					return change, nil, err
+				}
+				change.Seconds = append(change.Seconds, store.Second{Shard: s.index, Second: second, Tally: encoded})
 			}
-			change.Seconds = append(change.Seconds, store.Second{Shard: s.index, Second: second, Tally: encoded})
 			c.series.add(second, t)
 		}
 		c.series.advance(s.index, saved.Acked)

@@ -11,12 +11,13 @@ import (
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
-// take is what is to be stored of a shard as it is now: its account, the seconds that are complete, and what else is known of it.
-func (c *conductor) take(s *shard) (account.Saved, map[int64]*tally.Tally, savedShard) {
+// take is what is to be stored of a shard as it is now: its account, the seconds that are complete, and what else is known of it. The
+// tally of a shard that goes on is for a later life of the coordinator; a store that ends with this one need not have it.
+func (c *conductor) take(s *shard, end bool) (account.Saved, map[int64]*tally.Tally, savedShard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	over, _ := s.account.TakeSeconds()
-	saved := s.account.Save()
+	saved := s.account.Save(c.config.Durable || end || s.hold.finished)
 	state := savedShard{
 		Original: s.hold.original, Lost: s.hold.lost, Begin: s.begin,
 		Failure: s.failure, Effort: s.effort, Offset: s.offset, Account: saved,
