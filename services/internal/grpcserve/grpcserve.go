@@ -4,6 +4,7 @@ package grpcserve
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -94,12 +95,15 @@ func withoutErrorText(fields []any) []any {
 	return kept
 }
 
-// Serve serves on the listener until Shutdown; from now on every service is healthy.
+// Serve serves on the listener until Shutdown, which may have come first; from now on every service is healthy.
 func (s *Server) Serve(l net.Listener) error {
 	for name := range s.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
 	}
-	return s.Server.Serve(l)
+	if err := s.Server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
 }
 
 // Unready makes every service NOT_SERVING, so that nobody sends new calls here. It comes before draining.

@@ -100,3 +100,20 @@ func TestAPanicTellsTheCallerNothing(t *testing.T) {
 		t.Error("the log does not have the panic")
 	}
 }
+
+// A service that is told to end before it serves has nothing wrong with it.
+func TestShutdownBeforeServe(t *testing.T) {
+	t.Parallel()
+	server := New(slog.New(slog.DiscardHandler), Security{})
+	server.Shutdown(t.Context())
+	l, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Serve(l); err != nil {
+		t.Errorf("Serve after Shutdown = %v, want nil", err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept = %v, want the listener closed", err)
+	}
+}
