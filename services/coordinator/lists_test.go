@@ -100,6 +100,7 @@ func TestBadRequests(t *testing.T) {
 		{"WatchRun of none", watch(), codes.NotFound, "NOT_FOUND"},
 		{"CancelRun of none", second(s.CancelRun(ctx, &fanoutv1.CancelRunRequest{RunId: "none"})), codes.NotFound, "NOT_FOUND"},
 		{"ListRunIntervals of none", second(s.ListRunIntervals(ctx, &fanoutv1.ListRunIntervalsRequest{RunId: "none"})), codes.NotFound, "NOT_FOUND"},
+		{"GetRun without an id", second(s.GetRun(ctx, &fanoutv1.GetRunRequest{})), codes.InvalidArgument, "INVALID_REQUEST"},
 		{"a negative page", listRuns(-1, ""), codes.InvalidArgument, "INVALID_REQUEST"},
 		{"a token of nobody's", listRuns(0, "x"), codes.InvalidArgument, "INVALID_REQUEST"},
 		{"another method's token", listRuns(0, "intervals-1"), codes.InvalidArgument, "INVALID_REQUEST"},

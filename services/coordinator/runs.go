@@ -183,6 +183,9 @@ func (c *Coordinator) find(ctx context.Context, id string) (*runs.Run, error) {
 }
 
 func notFound(id string) error {
+	if id == "" {
+		return rpcerr.Invalid([]wire.Violation{{Field: "run_id", Description: "is required; ListRuns has the runs that are kept"}})
+	}
 	return rpcerr.NotFound("run_id %q is no run of this coordinator; ListRuns has those that are kept", id)
 }
 

@@ -27,7 +27,7 @@ func checkText(args []string) error {
 	return nil
 }
 
-// checkAddress refuses what is not HOST:PORT.
+// checkAddress refuses what is not HOST:PORT. Workers and coordinators differ in their usual ports.
 func checkAddress(flag, address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && host != "" {
@@ -35,7 +35,11 @@ func checkAddress(flag, address string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s %q is not HOST:PORT, as in 127.0.0.1:7070", flag, address)
+	port = "7070"
+	if flag == "--coordinator" {
+		port = "7071"
+	}
+	return fmt.Errorf("%s %q is not HOST:PORT, as in 127.0.0.1:%s", flag, address, port)
 }
 
 // badNumber is what package flag says of a number that is none.

@@ -13,9 +13,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker: -ldflags "-X main.version=1.2.3".
-var version = "dev"
-
 func main() {
 	// net/http reports bytes that a target sends unasked through package log: a hostile target could fill the disk with it.
 	log.SetOutput(io.Discard)

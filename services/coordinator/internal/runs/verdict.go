@@ -20,7 +20,7 @@ func judge(r *run.Run, cancelled, stopped string, notStarted error) (run.Verdict
 	case stopped != "":
 		return run.Incomplete, withLoss(r, stopped)
 	case counts.Unknown > 0:
-		return run.Incomplete, withLoss(r, fmt.Sprintf("what became of %d slots is unknown", counts.Unknown))
+		return run.Incomplete, cmp.Or(loss(r), fmt.Sprintf("what became of %d slots is unknown", counts.Unknown))
 	case notStarted != nil:
 		return run.Failed, notStarted.Error()
 	}
@@ -61,11 +61,14 @@ func cancelledReason(r *run.Run, why string) string {
 
 // withLoss is the text with the first worker that contradicted itself or was lost.
 func withLoss(r *run.Run, text string) string {
-	if message := cmp.Or(failure(r, run.Inconsistent), failure(r, run.Lost)); message != "" {
+	if message := loss(r); message != "" {
 		return text + ": " + message
 	}
 	return text
 }
+
+// loss is what became of the first worker that contradicted itself or was lost, "" if there is none.
+func loss(r *run.Run) string { return cmp.Or(failure(r, run.Inconsistent), failure(r, run.Lost)) }
 
 // failure is why the first worker failed that failed in this way, "" if none did.
 func failure(r *run.Run, class run.FailureClass) string {
