@@ -16,6 +16,10 @@ import (
 // Coordinator is a client of a CoordinatorService. It is safe for concurrent use. What may be repeated it repeats at a
 // coordinator that is not there for a moment, as one that is started again is.
 type Coordinator struct {
+	// Away is told why a Watch has lost the coordinator and for how long it waits for it, once for each time. It is set before the
+	// first call; nil tells nobody.
+	Away func(err error, wait time.Duration)
+
 	client fanoutv1.CoordinatorServiceClient
 	redial func() // makes a connection that is down try again at once
 }

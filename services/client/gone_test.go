@@ -78,21 +78,28 @@ func TestWatchOfACoordinatorThatGoesAway(t *testing.T) {
 		seen        []int64 // responses of the callbacks
 		code        codes.Code
 		least, most time.Duration // that it takes
+		away        int           // absences that it tells of
 	}{
-		{"comes back", []life{{goingOn(1), 0}, {goingOn(4), 3 * time.Second}, {over(9), 3 * time.Second}}, []int64{1, 4, 9}, codes.OK, 12 * time.Second, 15 * time.Second},
-		{"comes back late", []life{{goingOn(1), 0}, {over(9), 55 * time.Second}}, []int64{1, 9}, codes.OK, 58 * time.Second, 61 * time.Second},
-		{"comes back often", []life{{goingOn(1), 0}, {goingOn(2), 50 * time.Second}, {over(9), 50 * time.Second}}, []int64{1, 2, 9}, codes.OK, 106 * time.Second, 109 * time.Second},
-		{"comes up after the watch began", []life{{over(9), 5 * time.Second}}, []int64{9}, codes.OK, 5 * time.Second, 8 * time.Second},
-		{"comes back too late", []life{{goingOn(1), 0}, {over(9), 70 * time.Second}}, []int64{1}, codes.Unavailable, 59 * time.Second, 61 * time.Second},
-		{"comes back without the run", []life{{goingOn(1), 0}, {forgetful(), 3 * time.Second}}, []int64{1}, codes.NotFound, 6 * time.Second, 9 * time.Second},
-		{"never was there", nil, nil, codes.Unavailable, 59 * time.Second, 61 * time.Second},
-		{"does not know the run", []life{{forgetful(), 0}}, nil, codes.NotFound, 0, 0},
-		{"knows no such call", []life{{of: scriptedCoordinator{script: func(watchStream) error { return rpcerr.Internal() }}}}, nil, codes.Internal, 0, 0},
+		{"comes back", []life{{goingOn(1), 0}, {goingOn(4), 3 * time.Second}, {over(9), 3 * time.Second}}, []int64{1, 4, 9}, codes.OK, 12 * time.Second, 15 * time.Second, 2},
+		{"comes back late", []life{{goingOn(1), 0}, {over(9), 55 * time.Second}}, []int64{1, 9}, codes.OK, 58 * time.Second, 61 * time.Second, 1},
+		{"comes back often", []life{{goingOn(1), 0}, {goingOn(2), 50 * time.Second}, {over(9), 50 * time.Second}}, []int64{1, 2, 9}, codes.OK, 106 * time.Second, 109 * time.Second, 2},
+		{"comes up after the watch began", []life{{over(9), 5 * time.Second}}, []int64{9}, codes.OK, 5 * time.Second, 8 * time.Second, 1},
+		{"comes back too late", []life{{goingOn(1), 0}, {over(9), 70 * time.Second}}, []int64{1}, codes.Unavailable, 59 * time.Second, 61 * time.Second, 1},
+		{"comes back without the run", []life{{goingOn(1), 0}, {forgetful(), 3 * time.Second}}, []int64{1}, codes.NotFound, 6 * time.Second, 9 * time.Second, 1},
+		{"never was there", nil, nil, codes.Unavailable, 59 * time.Second, 61 * time.Second, 1},
+		{"does not know the run", []life{{forgetful(), 0}}, nil, codes.NotFound, 0, 0, 0},
+		{"knows no such call", []life{{of: scriptedCoordinator{script: func(watchStream) error { return rpcerr.Internal() }}}}, nil, codes.Internal, 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newLives(t)
+				absences := 0
+				c.Away = func(err error, wait time.Duration) {
+					if absences++; err == nil || wait != time.Minute {
+						t.Errorf("Away(%v, %v), want why, and a minute", err, wait)
+					}
+				}
 				ctx, cancel := context.WithCancel(t.Context())
 				lived := make(chan struct{})
 				go func() {
@@ -119,6 +126,9 @@ func TestWatchOfACoordinatorThatGoesAway(t *testing.T) {
 				}
 				if !slices.Equal(seen, tt.seen) {
 					t.Errorf("callbacks had %d responses, want %d", seen, tt.seen)
+				}
+				if absences != tt.away {
+					t.Errorf("Away() was called %d times, want %d", absences, tt.away)
 				}
 				if took < tt.least || took > tt.most {
 					t.Errorf("Watch() took %v, want %v to %v", took, tt.least, tt.most)

@@ -20,8 +20,10 @@ import (
 // that does not know it at all is an error at once, NOT_FOUND.
 func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run)) (*run.Run, error) {
 	p := newPatience(watchPatience)
+	away := false
 	for {
 		last, err := c.watch(ctx, id, func(r *run.Run) {
+			away = false
 			p.reset()
 			each(r)
 		})
@@ -31,6 +33,10 @@ func (c *Coordinator) Watch(ctx context.Context, id string, each func(*run.Run))
 		case !rpcerr.IsUnavailable(err) && !errors.Is(err, io.EOF):
 			return nil, err
 		}
+		if c.Away != nil && !away && ctx.Err() == nil {
+			c.Away(err, watchPatience)
+		}
+		away = true
 		c.redial()
 		if err := p.wait(ctx, err); err != nil {
 			return nil, err

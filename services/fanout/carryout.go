@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/client"
+	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 )
 
@@ -50,5 +51,9 @@ func (e *createError) Unwrap() error { return e.error }
 func watch(ctx context.Context, c *client.Coordinator, id string, std stdio) (*run.Run, error) {
 	progress := newProgress(std)
 	defer progress.clear()
+	c.Away = func(err error, wait time.Duration) {
+		progress.clear()
+		fmt.Fprintf(std.err, "the coordinator does not answer (%s); waiting for it, %v at most\n", rpcerr.Text(err), wait)
+	}
 	return c.Watch(ctx, id, progress.show)
 }
