@@ -16,6 +16,7 @@ type httpFlags struct {
 	requestsPerConnection int
 	firstByteTimeout      duration
 	cert, key             string
+	targets               targetRules
 }
 
 func (f *httpFlags) add(flags *pflag.FlagSet) {
@@ -24,6 +25,7 @@ func (f *httpFlags) add(flags *pflag.FlagSet) {
 		"requests that a connection carries before it is closed; 1 is no keep-alive (default no limit)")
 	flags.Var(&f.firstByteTimeout, "first-byte-timeout", "time from the request's last byte to the response's first (default: only the timeout counts)")
 	flags.StringVar(&f.cert, "cert", "", "`FILE` with the certificate to show to the target, PEM; --key goes with it")
+	f.targets.add(flags, "keep to these targets, of those that the worker allows: a host, .SUFFIX, address, CIDR, localhost or *; may be repeated")
 	flags.StringVar(&f.key, "key", "", "`FILE` with the private key of --cert, PEM without a passphrase")
 }
 
@@ -41,6 +43,9 @@ func (f *httpFlags) options(flags *pflag.FlagSet, http *plan.HTTPOptions) error 
 		return fmt.Errorf("--first-byte-timeout %s is not more than 0; give the time until the first byte, as 5s", f.firstByteTimeout.text)
 	}
 	http.FirstByteTimeout = f.firstByteTimeout.value
+	if err := f.targets.narrow(http); err != nil {
+		return err
+	}
 	return f.identity(flags, &http.TLS)
 }
 

@@ -18,12 +18,18 @@ func newWorker(std stdio) *cobra.Command {
 	listen := cmd.Flags().String("listen", "127.0.0.1:7070", "`HOST:PORT` to listen on; port 0 lets the system choose")
 	var state stateFlag
 	state.add(cmd)
+	var targets targetRules
+	targets.add(cmd.Flags(), "targets to send to, instead of loopback alone: a host, .SUFFIX, address, CIDR, localhost or *, each with :PORT if only that; may be repeated")
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := state.check(); err != nil {
 			return usage(err)
 		}
-		config := worker.Config{Version: version, Log: newLog(std.err)}
+		dialer, err := targets.dialer()
+		if err != nil {
+			return usage(err)
+		}
+		config := worker.Config{Version: version, Log: newLog(std.err), Dialer: dialer}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			var err error
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {

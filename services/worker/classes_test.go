@@ -48,7 +48,8 @@ func TestEveryClassIsCountedExactly(t *testing.T) {
 }
 
 func testEveryClass(t *testing.T, engine fanoutv1.Engine) {
-	const each = 10
+	// The guard ends a call at ten refusals: those that it refuses have a smaller weight.
+	const blocks, weight, each = 4, 3, 12
 	o := oracle(t)
 	good, authority := secureOracle(t, target.AcceptServe)
 	elsewhere, elsewhereAuthority := secureOracle(t, target.AcceptServe, "elsewhere.example")
@@ -70,16 +71,21 @@ func testEveryClass(t *testing.T, engine fanoutv1.Engine) {
 
 	p := planOf(nil)
 	want := map[fanoutv1.ErrorClass]int64{}
-	delivered := int64(0) // by what is sent there
+	delivered, slots := int64(0), int64(0) // by what is sent there
 	add := func(url string, class fanoutv1.ErrorClass, seen bool) {
-		r := &fanoutv1.Request{Url: url}
+		r := &fanoutv1.Request{Url: url, Weight: weight}
 		if strings.HasPrefix(class.String(), "ERROR_CLASS_TIMEOUT_") {
 			r.Timeout = durationpb.New(3 * time.Second) // enough to be written on a busy machine; for the others it is longer still
 		}
+		n := int64(each)
+		if class == fanoutv1.ErrorClass_ERROR_CLASS_POLICY_BLOCKED || class == fanoutv1.ErrorClass_ERROR_CLASS_POLICY_REDIRECT {
+			r.Weight, n = 1, blocks
+		}
 		p.Requests = append(p.Requests, r)
-		want[class] += each
+		slots += n
+		want[class] += n
 		if seen {
-			delivered += each
+			delivered += n
 		}
 	}
 	add(o.URL()+"/ok", 0, true)
@@ -112,7 +118,7 @@ func testEveryClass(t *testing.T, engine fanoutv1.Engine) {
 	add(alert.URL()+"/ok", fanoutv1.ErrorClass_ERROR_CLASS_TLS_ALERT, false)
 	add(silent.URL()+"/ok", fanoutv1.ErrorClass_ERROR_CLASS_TLS_TIMEOUT, false)
 
-	p.Load = closedLoop(int64(len(p.Requests))*each, 30)
+	p.Load = closedLoop(slots, 30)
 	p.Http.Engine, p.Http.MaxRedirects = engine, 3
 	p.Http.RequestsPerConnection = 1 // on one that has carried a request many of these would be CONN_CLOSED_IDLE
 	p.Http.TlsTimeout = durationpb.New(3 * time.Second)

@@ -9,20 +9,21 @@ import (
 
 // client makes the HTTP client of a call: of the engine that the plan asks for. Its owner closes it after the senders. held: see
 // engine.Config.
-func (w *Worker) client(j *job, held func() bool) (client interface{ Close() }, newSender func() engine.Sender, err error) {
+func (w *Worker) client(j *job, held func() bool, t *trail) (client interface{ Close() }, newSender func() engine.Sender, err error) {
 	userAgent := "fanout/" + w.config.Version
 	if j.work.Plan.HTTP.Engine == plan.EngineStd {
 		std, err := httpstd.New(j.work.Plan, httpstd.Config{
-			RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Held: held,
+			RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Watch: t.watch(), Held: held,
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		return std, func() engine.Sender { return std.Sender() }, nil
 	}
-	config := http1.Config{RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Held: held}
-	// A run always starts with new connections, and so does a call that counts what each of them carries.
-	if j.key.shard == "" && j.work.Plan.HTTP.RequestsPerConnection == 0 {
+	config := http1.Config{RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Watch: t.watch(), Held: held}
+	// A run always starts with new connections, and so does a call that counts what each of them carries, or that keeps to targets of
+	// its own: another call may have had a connection opened that this one's rules refuse.
+	if j.key.shard == "" && j.work.Plan.HTTP.RequestsPerConnection == 0 && len(j.work.Plan.HTTP.AllowedTargets) == 0 {
 		config.Pool = &w.pool
 	}
 	own, err := http1.New(j.work.Plan, config)

@@ -17,7 +17,7 @@ type Config struct {
 	Version  string             // told by GetWorker and sent as User-Agent; default "dev"
 	Caps     plan.Caps          // default DefaultCaps
 	Log      *slog.Logger       // default: discard
-	Dialer   *egress.Dialer     // default: the system's resolver
+	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listener
 	Security grpcserve.Security // of the server that Serve makes
 	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
 }

@@ -25,6 +25,7 @@ type execution struct {
 	queue   *batch.Queue
 	outlet  *batch.Outlet
 	batcher *batch.Leased
+	trail   *trail
 	started *fanoutv1.FanOutStarted
 	begun   chan struct{} // closed when the lease has a start and slots
 	stopped chan struct{} // closed when no slot may be begun any more
@@ -40,13 +41,14 @@ type execution struct {
 }
 
 // newExecution makes the execution of a shard and its lease, which begins now.
-func newExecution(w *Worker, j *job, id string, m *mark.Mark) *execution {
+func newExecution(w *Worker, j *job, id string, m *mark.Mark, t *trail) *execution {
 	e := &execution{
 		worker:  w,
 		job:     j,
 		mark:    m,
 		queue:   batch.NewQueue(j.options()),
 		outlet:  batch.NewOutlet(),
+		trail:   t,
 		started: &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id},
 		begun:   make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -138,7 +140,7 @@ func (e *execution) prepare() (*engine.Call, func(), error) {
 	e.mu.Lock()
 	e.job.work.Start = e.start
 	e.mu.Unlock()
-	call, release, err := e.worker.call(e.job, e.queue, e.lease.Held)
+	call, release, err := e.worker.call(e.job, e.queue, e.lease.Held, e.trail)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,15 +197,21 @@ func (e *execution) finish(took *run.Effort) {
 	e.mu.Lock()
 	reason := e.reasonLocked()
 	e.mu.Unlock()
+	if reason == fanoutv1.FinishReason_FINISH_REASON_BLOCKED {
+		e.batcher.Blocked(e.trail.message())
+	}
 	final := e.batcher.Finish(took, reason, e.job.work.Slots.Granted())
 	e.mu.Lock()
 	e.final, e.finished = final, time.Now()
 	e.mu.Unlock()
 	close(e.over)
+	e.trail.end(e.job.work.Plan, e.job.work.Slots.Granted(), e.batcher.Counts(), reason.String())
 }
 
 func (e *execution) reasonLocked() fanoutv1.FinishReason {
 	switch {
+	case e.call != nil && e.call.EndedBy(errclass.ErrBlocked):
+		return fanoutv1.FinishReason_FINISH_REASON_BLOCKED
 	case e.cause == lease.ErrStopped:
 		return fanoutv1.FinishReason_FINISH_REASON_STOPPED
 	case e.cause == lease.ErrExpired:

@@ -17,6 +17,7 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 	"github.com/fanout-load/fanout/services/worker/internal/lease"
 	"github.com/fanout-load/fanout/services/worker/internal/pacer"
 )
@@ -40,7 +41,8 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	}
 	defer w.room.Leave(job.reserved)
 	queue := batch.NewQueue(job.options())
-	call, end, err := w.call(job, queue, nil)
+	t := w.newTrail(stream.Context(), job.key)
+	call, end, err := w.call(job, queue, nil, t)
 	if err != nil {
 		w.config.Log.Error("making the HTTP client", "run_id", job.key.run, "error", err)
 		return rpcerr.Internal()
@@ -51,12 +53,13 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	}
 	defer w.leave(job.key)
 	w.warn(job)
-	return w.stream(stream, job, call, queue)
+	return w.stream(stream, job, call, queue, t)
 }
 
-// call makes the call that carries out a job; end frees what it takes, after the call. held: see engine.Config.
-func (w *Worker) call(j *job, queue *batch.Queue, held func() bool) (call *engine.Call, end func(), err error) {
-	client, newSender, err := w.client(j, held)
+// call makes the call that carries out a job; end frees what it takes, after the call. held: see engine.Config. It
+// ends by itself when t has seen too many targets refused.
+func (w *Worker) call(j *job, queue *batch.Queue, held func() bool, t *trail) (call *engine.Call, end func(), err error) {
+	client, newSender, err := w.client(j, held, t)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,6 +74,7 @@ func (w *Worker) call(j *job, queue *batch.Queue, held func() bool) (call *engin
 		Held:      held,
 		Log:       w.config.Log,
 	})
+	t.stop = call.Block
 	return call, func() {
 		pace.Close()
 		client.Close()
@@ -141,7 +145,7 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 func (j *job) endless() bool { return j.work.Schedule.Slots() == schedule.Unbounded }
 
 // stream runs the call and writes its account. The call runs in a goroutine of its own; this one alone writes the stream.
-func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue) error {
+func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue, t *trail) error {
 	ctx := stream.Context()
 	batcher := batch.New(queue, call, j.work.Start, stream.Send)
 	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: wire.CapsProto(w.config.Caps)})
@@ -165,6 +169,9 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		err = j.rest(batcher, call)
 	}
 	if err == nil {
+		if call.EndedBy(errclass.ErrBlocked) {
+			batcher.Blocked(t.message())
+		}
 		err = batcher.Finish(effort(work, call))
 	}
 	if err != nil {
@@ -174,6 +181,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		w.config.Log.Warn("a call's stream broke off", "run_id", j.key.run, "shard_id", j.key.shard,
 			"counts", batcher.Counts().String(), "error", errors.Join(err, ctx.Err()))
 	}
+	t.end(j.work.Plan, j.planned, batcher.Counts(), call.Why())
 	return err
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"slices"
@@ -22,7 +23,7 @@ const (
 
 // serveLease opens the shard, or attaches to it, and writes its stream.
 func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse]) error {
-	e, err := w.leased(j)
+	e, err := w.leased(stream.Context(), j)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 // leased is the execution that the job means: the one that it attaches to, the one that has been opened with its name already, or a new
 // one. One that is over with nothing granted was opened by a coordinator that died before it could grant, and does not count. Nil without
 // an error is a shard whose process died.
-func (w *Worker) leased(j *job) (*execution, error) {
+func (w *Worker) leased(ctx context.Context, j *job) (*execution, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if id := j.shard.LeaseID; id != "" {
@@ -76,11 +77,11 @@ func (w *Worker) leased(j *job) (*execution, error) {
 			return e, nil
 		}
 	}
-	return w.openLocked(j)
+	return w.openLocked(ctx, j)
 }
 
 // openLocked opens a shard.
-func (w *Worker) openLocked(j *job) (*execution, error) {
+func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	if w.draining {
 		return nil, rpcerr.ShuttingDown("worker")
 	}
@@ -98,7 +99,7 @@ func (w *Worker) openLocked(j *job) (*execution, error) {
 		return nil, rpcerr.NoState(err.Error())
 	}
 	w.forgetLocked()
-	e := newExecution(w, j, id, m)
+	e := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
 	w.leases[id] = e
 	w.going.Go(e.carryOut)
 	return e, nil

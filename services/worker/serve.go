@@ -15,6 +15,7 @@ const drainBound = 20 * time.Second
 func Serve(ctx context.Context, l net.Listener, config Config) error {
 	w := New(config)
 	defer w.Close()
+	w.config.Dialer.DenyListener(l.Addr())
 	server := grpcserve.New(w.config.Log, w.config.Security)
 	w.Register(server)
 	drained := make(chan struct{})

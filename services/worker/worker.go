@@ -83,6 +83,8 @@ func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanout
 		Time:         timestamppb.New(now),
 		Caps:         w.caps,
 		RunningCount: int32(w.room.Calls()),
+
+		AllowedTargets: w.config.Dialer.Policy.Rules(),
 	}, nil
 }
 

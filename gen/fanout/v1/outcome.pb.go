@@ -28,7 +28,7 @@ type ErrorClass int32
 const (
 	// No error.
 	ErrorClass_ERROR_CLASS_UNSPECIFIED ErrorClass = 0
-	// The egress guard refused the target's address. Policy; not delivered.
+	// The egress guard refused the target, or the host that its Host header or server name bears. Policy; not delivered.
 	ErrorClass_ERROR_CLASS_POLICY_BLOCKED ErrorClass = 1
 	// The egress guard refused a redirect's address, or its scheme is neither http nor https. Policy; the hops before it were
 	// delivered, this one was not.
@@ -235,6 +235,8 @@ const (
 	NotSentReason_NOT_SENT_REASON_LEASE_LOST NotSentReason = 4
 	// The slot was granted to nobody: its worker was lost, and no other was there to take it.
 	NotSentReason_NOT_SENT_REASON_WORKER_LOST NotSentReason = 5
+	// The egress guard had refused ten requests, which ends the call and the run.
+	NotSentReason_NOT_SENT_REASON_POLICY_BLOCKED NotSentReason = 6
 )
 
 // Enum value maps for NotSentReason.
@@ -246,14 +248,16 @@ var (
 		3: "NOT_SENT_REASON_RUN_ENDED",
 		4: "NOT_SENT_REASON_LEASE_LOST",
 		5: "NOT_SENT_REASON_WORKER_LOST",
+		6: "NOT_SENT_REASON_POLICY_BLOCKED",
 	}
 	NotSentReason_value = map[string]int32{
-		"NOT_SENT_REASON_UNSPECIFIED": 0,
-		"NOT_SENT_REASON_LATE":        1,
-		"NOT_SENT_REASON_CANCELLED":   2,
-		"NOT_SENT_REASON_RUN_ENDED":   3,
-		"NOT_SENT_REASON_LEASE_LOST":  4,
-		"NOT_SENT_REASON_WORKER_LOST": 5,
+		"NOT_SENT_REASON_UNSPECIFIED":    0,
+		"NOT_SENT_REASON_LATE":           1,
+		"NOT_SENT_REASON_CANCELLED":      2,
+		"NOT_SENT_REASON_RUN_ENDED":      3,
+		"NOT_SENT_REASON_LEASE_LOST":     4,
+		"NOT_SENT_REASON_WORKER_LOST":    5,
+		"NOT_SENT_REASON_POLICY_BLOCKED": 6,
 	}
 )
 
@@ -922,14 +926,15 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\x16ERROR_CLASS_BODY_RESET\x10$\x12\x1a\n" +
 	"\x16ERROR_CLASS_BODY_CHUNK\x10&\x12\x15\n" +
 	"\x11ERROR_CLASS_PANIC\x10'\x12\x15\n" +
-	"\x11ERROR_CLASS_OTHER\x10(*\xc9\x01\n" +
+	"\x11ERROR_CLASS_OTHER\x10(*\xed\x01\n" +
 	"\rNotSentReason\x12\x1f\n" +
 	"\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14NOT_SENT_REASON_LATE\x10\x01\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_CANCELLED\x10\x02\x12\x1d\n" +
 	"\x19NOT_SENT_REASON_RUN_ENDED\x10\x03\x12\x1e\n" +
 	"\x1aNOT_SENT_REASON_LEASE_LOST\x10\x04\x12\x1f\n" +
-	"\x1bNOT_SENT_REASON_WORKER_LOST\x10\x05*I\n" +
+	"\x1bNOT_SENT_REASON_WORKER_LOST\x10\x05\x12\"\n" +
+	"\x1eNOT_SENT_REASON_POLICY_BLOCKED\x10\x06*I\n" +
 	"\x06Detail\x12\x16\n" +
 	"\x12DETAIL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDETAIL_EVERY\x10\x01\x12\x15\n" +

@@ -83,7 +83,8 @@ type Request struct {
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// HTTP method, a token of RFC 9110 section 5.6.2. Default GET. CONNECT is refused.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// Headers in the order in which they are given; names may repeat. Host replaces the URL's host in the Host header.
+	// Headers in the order in which they are given; names may repeat. Host replaces the URL's host in the Host header; the worker has to
+	// allow it as a target too.
 	// Content-Length, Transfer-Encoding, Connection, Trailer and Upgrade are refused: the sender sets what framing needs. At
 	// most 64 KiB together.
 	Headers []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
@@ -355,9 +356,14 @@ type HttpOptions struct {
 	// Range 0 to 1,000,000,000. Default 0: no limit. 1: no keep-alive. With a limit a direct call starts with new connections.
 	RequestsPerConnection int32 `protobuf:"varint,8,opt,name=requests_per_connection,json=requestsPerConnection,proto3" json:"requests_per_connection,omitempty"`
 	// What speaks HTTP. Default ENGINE_HTTP1.
-	Engine        Engine `protobuf:"varint,9,opt,name=engine,proto3,enum=fanout.v1.Engine" json:"engine,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Engine Engine `protobuf:"varint,9,opt,name=engine,proto3,enum=fanout.v1.Engine" json:"engine,omitempty"`
+	// The targets to which the plan keeps, of those that its worker allows: at most 64 rules, and a target has to be allowed by one of
+	// them and by the worker. Each is a host (`example.internal`), the names below one (`.example.internal`), an address, a CIDR,
+	// `localhost` for the loopback addresses, or `*`, and may have `:PORT` or `:FROM-TO` behind it (`[fd00::/8]:443`). No name covers a
+	// loopback or link-local address. Default: all that the worker allows.
+	AllowedTargets []string `protobuf:"bytes,10,rep,name=allowed_targets,json=allowedTargets,proto3" json:"allowed_targets,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *HttpOptions) Reset() {
@@ -453,12 +459,19 @@ func (x *HttpOptions) GetEngine() Engine {
 	return Engine_ENGINE_UNSPECIFIED
 }
 
+func (x *HttpOptions) GetAllowedTargets() []string {
+	if x != nil {
+		return x.AllowedTargets
+	}
+	return nil
+}
+
 // TlsOptions say whom TLS towards the target trusts, and who the sender is.
 type TlsOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accept every certificate, whoever signed it. Default false.
 	InsecureSkipVerify bool `protobuf:"varint,1,opt,name=insecure_skip_verify,json=insecureSkipVerify,proto3" json:"insecure_skip_verify,omitempty"`
-	// Name to send as SNI and to verify. Default the URL's host.
+	// Name to send as SNI and to verify. The worker has to allow it as a target too. Default the URL's host.
 	ServerName string `protobuf:"bytes,2,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
 	// Certificates of the authorities to trust instead of the system's, as PEM. At most 1 MiB. Default the system's.
 	CaPem string `protobuf:"bytes,3,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
@@ -557,7 +570,7 @@ const file_fanout_v1_request_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x14\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04data\x12\x1c\n" +
 	"\ttruncated\x18\x03 \x01(\bR\ttruncatedB\t\n" +
-	"\acontent\"\xd7\x03\n" +
+	"\acontent\"\x80\x04\n" +
 	"\vHttpOptions\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12<\n" +
 	"\fdial_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vdialTimeout\x12:\n" +
@@ -569,7 +582,9 @@ const file_fanout_v1_request_proto_rawDesc = "" +
 	"\vslot_header\x18\a \x01(\bR\n" +
 	"slotHeader\x126\n" +
 	"\x17requests_per_connection\x18\b \x01(\x05R\x15requestsPerConnection\x12)\n" +
-	"\x06engine\x18\t \x01(\x0e2\x11.fanout.v1.EngineR\x06engine\"\xaa\x01\n" +
+	"\x06engine\x18\t \x01(\x0e2\x11.fanout.v1.EngineR\x06engine\x12'\n" +
+	"\x0fallowed_targets\x18\n" +
+	" \x03(\tR\x0eallowedTargets\"\xaa\x01\n" +
 	"\n" +
 	"TlsOptions\x120\n" +
 	"\x14insecure_skip_verify\x18\x01 \x01(\bR\x12insecureSkipVerify\x12\x1f\n" +

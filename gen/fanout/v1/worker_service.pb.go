@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// FinishReason is why a leased shard is over.
+// FinishReason is why a call is over.
 type FinishReason int32
 
 const (
@@ -39,6 +39,8 @@ const (
 	FinishReason_FINISH_REASON_SHUTDOWN FinishReason = 4
 	// The process that held it died; this one found its mark. There is no tally.
 	FinishReason_FINISH_REASON_PROCESS_DIED FinishReason = 5
+	// The egress guard had refused ten of its requests: no other was begun. A coordinator stops the whole run then.
+	FinishReason_FINISH_REASON_BLOCKED FinishReason = 6
 )
 
 // Enum value maps for FinishReason.
@@ -50,6 +52,7 @@ var (
 		3: "FINISH_REASON_LEASE_EXPIRED",
 		4: "FINISH_REASON_SHUTDOWN",
 		5: "FINISH_REASON_PROCESS_DIED",
+		6: "FINISH_REASON_BLOCKED",
 	}
 	FinishReason_value = map[string]int32{
 		"FINISH_REASON_UNSPECIFIED":   0,
@@ -58,6 +61,7 @@ var (
 		"FINISH_REASON_LEASE_EXPIRED": 3,
 		"FINISH_REASON_SHUTDOWN":      4,
 		"FINISH_REASON_PROCESS_DIED":  5,
+		"FINISH_REASON_BLOCKED":       6,
 	}
 )
 
@@ -596,15 +600,17 @@ type FanOutFinished struct {
 	Tally *Tally `protobuf:"bytes,1,opt,name=tally,proto3" json:"tally,omitempty"`
 	// How much the worker had to do.
 	Effort *Effort `protobuf:"bytes,2,opt,name=effort,proto3" json:"effort,omitempty"`
-	// Why it is over. Unspecified without a lease.
+	// Why it is over. Unspecified without a lease, unless it is BLOCKED.
 	Reason FinishReason `protobuf:"varint,3,opt,name=reason,proto3,enum=fanout.v1.FinishReason" json:"reason,omitempty"`
 	// Slots that the lease was granted, as far as the worker knows. With PROCESS_DIED: that the process knew of. 0 without a lease.
 	GrantedCount int64 `protobuf:"varint,4,opt,name=granted_count,json=grantedCount,proto3" json:"granted_count,omitempty"`
 	// With PROCESS_DIED: slots that the process had begun, at most; what the tally before does not account for is unknown. Otherwise
 	// 0.
-	ClaimedCount  int64 `protobuf:"varint,5,opt,name=claimed_count,json=claimedCount,proto3" json:"claimed_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ClaimedCount int64 `protobuf:"varint,5,opt,name=claimed_count,json=claimedCount,proto3" json:"claimed_count,omitempty"`
+	// With BLOCKED: one sentence on the target that was refused first, and which rule refused it.
+	BlockedMessage string `protobuf:"bytes,6,opt,name=blocked_message,json=blockedMessage,proto3" json:"blocked_message,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *FanOutFinished) Reset() {
@@ -670,6 +676,13 @@ func (x *FanOutFinished) GetClaimedCount() int64 {
 		return x.ClaimedCount
 	}
 	return 0
+}
+
+func (x *FanOutFinished) GetBlockedMessage() string {
+	if x != nil {
+		return x.BlockedMessage
+	}
+	return ""
 }
 
 // RenewLeaseRequest renews a lease. A worker obeys the highest epoch that it has seen.
@@ -1098,9 +1111,12 @@ type GetWorkerResponse struct {
 	// How much the worker takes.
 	Caps *Caps `protobuf:"bytes,5,opt,name=caps,proto3" json:"caps,omitempty"`
 	// Calls running now.
-	RunningCount  int32 `protobuf:"varint,6,opt,name=running_count,json=runningCount,proto3" json:"running_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RunningCount int32 `protobuf:"varint,6,opt,name=running_count,json=runningCount,proto3" json:"running_count,omitempty"`
+	// The rules for targets: what none of them allows is POLICY_BLOCKED. HttpOptions.allowed_targets says what a rule is. Some addresses
+	// are denied whatever they say: cloud metadata, unspecified, multicast and broadcast addresses, and the worker's own listeners.
+	AllowedTargets []string `protobuf:"bytes,7,rep,name=allowed_targets,json=allowedTargets,proto3" json:"allowed_targets,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetWorkerResponse) Reset() {
@@ -1173,6 +1189,13 @@ func (x *GetWorkerResponse) GetRunningCount() int32 {
 		return x.RunningCount
 	}
 	return 0
+}
+
+func (x *GetWorkerResponse) GetAllowedTargets() []string {
+	if x != nil {
+		return x.AllowedTargets
+	}
+	return nil
 }
 
 // Caps are the bounds of one worker process. A request beyond one is refused with its name and value.
@@ -1337,13 +1360,14 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
 	"\aplanned\x18\x02 \x01(\x03R\aplanned\x12#\n" +
 	"\x04caps\x18\x03 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12\x19\n" +
-	"\blease_id\x18\x04 \x01(\tR\aleaseId\"\xde\x01\n" +
+	"\blease_id\x18\x04 \x01(\tR\aleaseId\"\x87\x02\n" +
 	"\x0eFanOutFinished\x12&\n" +
 	"\x05tally\x18\x01 \x01(\v2\x10.fanout.v1.TallyR\x05tally\x12)\n" +
 	"\x06effort\x18\x02 \x01(\v2\x11.fanout.v1.EffortR\x06effort\x12/\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x17.fanout.v1.FinishReasonR\x06reason\x12#\n" +
 	"\rgranted_count\x18\x04 \x01(\x03R\fgrantedCount\x12#\n" +
-	"\rclaimed_count\x18\x05 \x01(\x03R\fclaimedCount\"\x89\x03\n" +
+	"\rclaimed_count\x18\x05 \x01(\x03R\fclaimedCount\x12'\n" +
+	"\x0fblocked_message\x18\x06 \x01(\tR\x0eblockedMessage\"\x89\x03\n" +
 	"\x11RenewLeaseRequest\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12%\n" +
@@ -1375,7 +1399,7 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\"\x14\n" +
 	"\x12StopFanOutResponse\"\x12\n" +
-	"\x10GetWorkerRequest\"\xe9\x01\n" +
+	"\x10GetWorkerRequest\"\x92\x02\n" +
 	"\x11GetWorkerResponse\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x18\n" +
@@ -1384,7 +1408,8 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"clockNanos\x12.\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
 	"\x04caps\x18\x05 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12#\n" +
-	"\rrunning_count\x18\x06 \x01(\x05R\frunningCount\"\xab\x03\n" +
+	"\rrunning_count\x18\x06 \x01(\x05R\frunningCount\x12'\n" +
+	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\xab\x03\n" +
 	"\x04Caps\x12$\n" +
 	"\x0emax_call_count\x18\x01 \x01(\x03R\fmaxCallCount\x12(\n" +
 	"\x10max_sender_count\x18\x02 \x01(\x03R\x0emaxSenderCount\x12$\n" +
@@ -1396,14 +1421,15 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x0emax_head_bytes\x18\b \x01(\x03R\fmaxHeadBytes\x12$\n" +
 	"\x0emax_body_bytes\x18\t \x01(\x03R\fmaxBodyBytes\x12\"\n" +
 	"\rmax_url_bytes\x18\n" +
-	" \x01(\x03R\vmaxUrlBytes*\xc2\x01\n" +
+	" \x01(\x03R\vmaxUrlBytes*\xdd\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FINISH_REASON_COMPLETED\x10\x01\x12\x19\n" +
 	"\x15FINISH_REASON_STOPPED\x10\x02\x12\x1f\n" +
 	"\x1bFINISH_REASON_LEASE_EXPIRED\x10\x03\x12\x1a\n" +
 	"\x16FINISH_REASON_SHUTDOWN\x10\x04\x12\x1e\n" +
-	"\x1aFINISH_REASON_PROCESS_DIED\x10\x05*r\n" +
+	"\x1aFINISH_REASON_PROCESS_DIED\x10\x05\x12\x19\n" +
+	"\x15FINISH_REASON_BLOCKED\x10\x06*r\n" +
 	"\n" +
 	"LeaseState\x12\x1b\n" +
 	"\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +

@@ -77,7 +77,7 @@ func (n *node) start(dir string) error {
 	p.worker = worker.New(worker.Config{
 		State: p.state,
 		Log:   n.world.trace.log(p.name),
-		Dialer: &egress.Dialer{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		Dialer: &egress.Dialer{Policy: egress.Everything(), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return n.world.target.dial(ctx, p)
 		}},
 	})

@@ -17,31 +17,50 @@ var metadata = map[netip.Addr]bool{
 	netip.MustParseAddr("168.63.129.16"):   true,
 }
 
-// IPv6 prefixes whose addresses carry an IPv4 address that a gateway or the system itself may send the packet to.
 var (
-	nat64      = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052: the last 4 bytes
-	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215: the last 4 bytes, as commonly configured
-	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056: bytes 2 to 5
-	compatible = netip.MustParsePrefix("::/96")           // RFC 4291 section 2.5.5.1: the last 4 bytes
-	translated = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765: the last 4 bytes
+	thisNetwork = netip.MustParsePrefix("0.0.0.0/8") // RFC 1122: this host on this network; Linux takes 0.0.0.0 for itself
+	broadcast   = netip.MustParseAddr("255.255.255.255")
 )
 
-// denied reports whether the address may never be dialled, whatever textual or embedded form it comes in.
-func denied(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	if metadata[addr] {
-		return true
+// plain is the address without its zone, and an IPv4-mapped one as the IPv4 address that it stands for.
+func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
+
+// alwaysDenied is what makes a plain address one that may never be dialled, whatever embedded form it comes in; "" if nothing does.
+func alwaysDenied(addr netip.Addr) string {
+	if what := deniedAs(addr); what != "" {
+		return what
 	}
-	if addr.Is4() {
-		return false
+	for _, inner := range embedded(addr) {
+		if what := deniedAs(inner); what != "" {
+			return what + " within an IPv6 address"
+		}
 	}
-	bytes := addr.As16()
+	return ""
+}
+
+// deniedAs is alwaysDenied of the address as it stands.
+func deniedAs(addr netip.Addr) string {
 	switch {
-	case nat64.Contains(addr), nat64Local.Contains(addr), compatible.Contains(addr), translated.Contains(addr):
-		return metadata[netip.AddrFrom4([4]byte(bytes[12:16]))]
-	case sixToFour.Contains(addr):
-		return metadata[netip.AddrFrom4([4]byte(bytes[2:6]))]
+	case metadata[addr]:
+		return "a cloud's metadata address"
+	case addr.IsUnspecified(), thisNetwork.Contains(addr):
+		return "an unspecified address"
+	case addr.IsMulticast():
+		return "a multicast address"
+	case addr == broadcast:
+		return "the broadcast address"
 	default:
-		return false
+		return ""
 	}
+}
+
+// isNear reports whether a plain address leads to this machine or its link, in whatever embedded form: no rule that names a host
+// covers one, since a name leads where its owner likes.
+func isNear(addr netip.Addr) bool {
+	for _, a := range append(embedded(addr), addr) {
+		if a.IsLoopback() || a.IsLinkLocalUnicast() {
+			return true
+		}
+	}
+	return false
 }

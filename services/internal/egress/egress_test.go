@@ -12,31 +12,12 @@ import (
 	"time"
 )
 
-func TestDeniedForms(t *testing.T) {
-	t.Parallel()
-	for _, addr := range []string{
-		"169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "192.0.0.192", "168.63.129.16",
-		"fd00:ec2::254", "fd00:ec2::23", "fd00:ec2::254%eth0",
-		"::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::a9fe:a9fe", "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe",
-		"2002:a9fe:a9fe::1", "::ffff:0:a9fe:a9fe",
-	} {
-		if !denied(netip.MustParseAddr(addr)) {
-			t.Errorf("denied(%s) = false, want true", addr)
-		}
-	}
-	for _, addr := range []string{"127.0.0.1", "::1", "169.254.1.1", "10.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1", "2001:db8::1"} {
-		if denied(netip.MustParseAddr(addr)) {
-			t.Errorf("denied(%s) = true, want false", addr)
-		}
-	}
-}
-
 // One denied address among a name's addresses blocks the name, and nothing is dialled.
 func TestDialBlocksNamesWithADeniedAddress(t *testing.T) {
 	t.Parallel()
 	listener := listen(t)
 	d := Dialer{Lookup: answers("127.0.0.1", "::ffff:169.254.169.254")}
-	_, _, err := d.Dial(t.Context(), net.JoinHostPort("sneaky.example", portOf(listener)))
+	_, _, err := d.Dial(t.Context(), net.JoinHostPort("sneaky.example", portOf(listener)), nil)
 	blocked := Blocked(err)
 	if blocked == nil || blocked.Host != "sneaky.example" || !strings.Contains(err.Error(), "metadata") {
 		t.Fatalf("Dial = %v, want a BlockedError for sneaky.example", err)
@@ -51,7 +32,7 @@ func TestDialFallsBackToTheNextAddress(t *testing.T) {
 	t.Parallel()
 	listener := listen(t)
 	d := Dialer{Lookup: answers("127.0.0.2", "127.0.0.1")}
-	conn, timing, err := d.Dial(t.Context(), net.JoinHostPort("two.example", portOf(listener)))
+	conn, timing, err := d.Dial(t.Context(), net.JoinHostPort("two.example", portOf(listener)), nil)
 	if err != nil {
 		t.Fatalf("Dial = %v, want the second address", err)
 	}
@@ -70,15 +51,15 @@ func TestDialErrors(t *testing.T) {
 	refused := listener.Addr().String()
 	_ = listener.Close()
 	var d Dialer
-	if _, _, err := d.Dial(t.Context(), refused); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, _, err := d.Dial(t.Context(), refused, nil); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("Dial of a closed port = %v, want ECONNREFUSED", err)
 	}
 	var dns *net.DNSError
 	d.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, nil }
-	if _, _, err := d.Dial(t.Context(), "empty.example:80"); !errors.As(err, &dns) || !dns.IsNotFound {
+	if _, _, err := d.Dial(t.Context(), "empty.example:80", nil); !errors.As(err, &dns) || !dns.IsNotFound {
 		t.Errorf("Dial of a name without addresses = %v, want a DNSError that says not found", err)
 	}
-	if _, _, err := d.Dial(t.Context(), "no-port"); err == nil {
+	if _, _, err := d.Dial(t.Context(), "no-port", nil); err == nil {
 		t.Error("Dial without a port = nil, want an error")
 	}
 }
@@ -112,11 +93,11 @@ func answers(addrs ...string) func(context.Context, string) ([]netip.Addr, error
 func TestDialContext(t *testing.T) {
 	t.Parallel()
 	var dialled []string
-	d := Dialer{Lookup: answers("192.0.2.1", "192.0.2.2"), DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+	d := Dialer{Policy: Everything(), Lookup: answers("192.0.2.1", "192.0.2.2"), DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
 		dialled = append(dialled, network+" "+address)
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}}
-	if _, _, err := d.Dial(t.Context(), "two.example:80"); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, _, err := d.Dial(t.Context(), "two.example:80", nil); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("Dial = %v, want what DialContext said", err)
 	}
 	if want := []string{"tcp 192.0.2.1:80", "tcp 192.0.2.2:80"}; !slices.Equal(dialled, want) {
@@ -124,7 +105,7 @@ func TestDialContext(t *testing.T) {
 	}
 	dialled = nil
 	d.Lookup = answers("192.0.2.1", "169.254.169.254")
-	if _, _, err := d.Dial(t.Context(), "sneaky.example:80"); Blocked(err) == nil || len(dialled) > 0 {
+	if _, _, err := d.Dial(t.Context(), "sneaky.example:80", nil); Blocked(err) == nil || len(dialled) > 0 {
 		t.Errorf("Dial = %v after dialling %v, want a BlockedError and nothing dialled", err, dialled)
 	}
 }

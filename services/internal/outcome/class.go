@@ -111,18 +111,19 @@ type Reason uint8
 
 // The reasons. fanout.v1.NotSentReason says what each means.
 const (
-	Sent              Reason = 0
-	NotSentLate       Reason = 1
-	NotSentCancelled  Reason = 2
-	NotSentRunEnded   Reason = 3
-	NotSentLeaseLost  Reason = 4
-	NotSentWorkerLost Reason = 5
-	ReasonCount              = 6 // the length of a table by reason
+	Sent                 Reason = 0
+	NotSentLate          Reason = 1
+	NotSentCancelled     Reason = 2
+	NotSentRunEnded      Reason = 3
+	NotSentLeaseLost     Reason = 4
+	NotSentWorkerLost    Reason = 5
+	NotSentPolicyBlocked Reason = 6
+	ReasonCount                 = 7 // the length of a table by reason
 )
 
 var reasonNames = [ReasonCount]string{
 	NotSentLate: "LATE", NotSentCancelled: "CANCELLED", NotSentRunEnded: "RUN_ENDED", NotSentLeaseLost: "LEASE_LOST",
-	NotSentWorkerLost: "WORKER_LOST",
+	NotSentWorkerLost: "WORKER_LOST", NotSentPolicyBlocked: "POLICY_BLOCKED",
 }
 
 // String is the reason's name in the API, without its prefix.
@@ -135,5 +136,5 @@ func (r Reason) String() string {
 
 // Reasons is every reason but Sent, in order.
 func Reasons() []Reason {
-	return []Reason{NotSentLate, NotSentCancelled, NotSentRunEnded, NotSentLeaseLost, NotSentWorkerLost}
+	return []Reason{NotSentLate, NotSentCancelled, NotSentRunEnded, NotSentLeaseLost, NotSentWorkerLost, NotSentPolicyBlocked}
 }

@@ -32,6 +32,9 @@ type Header struct{ Name, Value string }
 // MaxTotalWeight bounds the sum of a plan's weights: the block within which the mix of requests is exact.
 const MaxTotalWeight = 10_000
 
+// MaxAllowedTargets bounds the rules of a plan for its targets: each is looked at for every dial.
+const MaxAllowedTargets = 64
+
 // MaxGroups bounds the names of groups in a plan, since each is a tally of its own in every message that carries one.
 const MaxGroups = 64
 
@@ -125,6 +128,8 @@ type HTTPOptions struct {
 	Engine                Engine
 	TLS                   TLSOptions
 	SlotHeader            bool // send X-Fanout-Slot
+
+	AllowedTargets []string // rules of package egress, beside the worker's; none is all that the worker allows
 }
 
 // TLSOptions say whom TLS towards the target trusts, and who the sender is.

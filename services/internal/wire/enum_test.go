@@ -105,7 +105,7 @@ func TestUnknownNumbers(t *testing.T) {
 			t.Errorf("class %d became %v, want OTHER", n, got)
 		}
 	}
-	for _, n := range []int32{6, 255, 256, 257, 258, 1 << 30, -1, -1 << 31} {
+	for _, n := range []int32{7, 255, 256, 257, 258, 1 << 30, -1, -1 << 31} {
 		if got := Outcome(&fanoutv1.Outcome{NotSent: fanoutv1.NotSentReason(n)}).NotSent; got != outcome.NotSentLeaseLost {
 			t.Errorf("reason %d became %v, want LEASE_LOST", n, got)
 		}

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"strconv"
+
+	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/plan"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
@@ -29,5 +32,24 @@ func (c *checker) http(pb *fanoutv1.HttpOptions) plan.HTTPOptions {
 
 		RequestsPerConnection: int(pb.GetRequestsPerConnection()),
 		Engine:                oneOf(c, at, "engine", pb.GetEngine(), plan.Engines()),
+		AllowedTargets:        c.allowedTargets(at, pb.GetAllowedTargets()),
 	}
+}
+
+// allowedTargets is the rules for targets, each in its usual form, so that the same rules are the same plan.
+func (c *checker) allowedTargets(at string, texts []string) []string {
+	if len(texts) > plan.MaxAllowedTargets {
+		c.addf(at, "allowed_targets", "%d rules are beyond the cap of %d; use fewer, as one CIDR for many addresses", len(texts), plan.MaxAllowedTargets)
+		return nil
+	}
+	var rules []string
+	for i, text := range texts {
+		rule, err := egress.ParseRule(text)
+		if err != nil {
+			c.addf(at, "allowed_targets["+strconv.Itoa(i)+"]", "%s is not a rule for targets: %v", quote(text), err)
+			continue
+		}
+		rules = append(rules, rule.String())
+	}
+	return rules
 }

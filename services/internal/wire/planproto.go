@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"reflect"
 	"time"
 	"unicode/utf8"
 
@@ -88,7 +89,7 @@ func openLoopProto(l *plan.OpenLoop) *fanoutv1.OpenLoop {
 }
 
 func httpProto(h plan.HTTPOptions) *fanoutv1.HttpOptions {
-	if h == (plan.HTTPOptions{}) {
+	if reflect.ValueOf(h).IsZero() {
 		return nil
 	}
 	pb := &fanoutv1.HttpOptions{
@@ -101,6 +102,7 @@ func httpProto(h plan.HTTPOptions) *fanoutv1.HttpOptions {
 
 		RequestsPerConnection: clamp32(h.RequestsPerConnection),
 		Engine:                fanoutv1.Engine(h.Engine),
+		AllowedTargets:        h.AllowedTargets,
 	}
 	if h.TLS != (plan.TLSOptions{}) {
 		pb.Tls = &fanoutv1.TlsOptions{

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,9 @@ type Final struct {
 	Died   bool
 	// Completed says that the shard came to its own end: its last slot, or that of its load.
 	Completed bool
-	Granted   int64 // slots that the worker knew of
-	Claimed   int64 // of a process that died: slots that it had begun, at most
+	Blocked   string // one sentence on the target that the worker's egress guard refused, when that ended the shard; "" otherwise
+	Granted   int64  // slots that the worker knew of
+	Claimed   int64  // of a process that died: slots that it had begun, at most
 }
 
 // Sink takes what a stream brings, in its order, from one goroutine. It does not keep the rows.
@@ -164,8 +166,13 @@ func newFinal(pb *fanoutv1.FanOutFinished) *Final {
 	if t == nil {
 		t = new(tally.Snapshot)
 	}
+	blocked := ""
+	if pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_BLOCKED {
+		blocked = cmp.Or(pb.GetBlockedMessage(), "it does not say which target")
+	}
 	return &Final{
-		Tally: t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0),
+		Blocked: blocked,
+		Tally:   t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0),
 		Completed: pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
 	}
 }

@@ -47,6 +47,7 @@ type conductor struct {
 	stopped   bool      // the shards are to stop: cancelled, or failed
 	stopSaved bool      // that is stored, and may be told
 	failed    string    // why the run was stopped though nobody cancelled it
+	blockedBy string    // the same, when a worker's egress guard was the reason
 	over      bool      // the loop ends
 	leaving   bool      // and the run goes on without this process
 
@@ -200,6 +201,9 @@ func (c *conductor) settle() {
 func (c *conductor) stop() {
 	c.stopped = true
 	reason := outcome.NotSentCancelled
+	if c.blockedBy != "" {
+		reason = outcome.NotSentPolicyBlocked
+	}
 	for _, s := range c.shards {
 		s.mu.Lock()
 		s.reason = reason

@@ -68,7 +68,7 @@ func (c *conductor) report(notStarted error) *run.Run {
 	final.Tally = sum.Snapshot(true)
 	final.State, final.Ended = run.Ended, c.endTime()
 	final.StartSpread = spread(final.Workers)
-	final.Verdict, final.Reason = judge(final, c.whyCancelled(), c.failed, notStarted)
+	final.Verdict, final.Reason = judge(final, c.whyCancelled(), c.failed, c.blockedBy, notStarted)
 	final.LimitedBy, final.LimitedReason = limit(final)
 	return final
 }

@@ -165,6 +165,8 @@ func (c *conductor) unsent(notStarted error) outcome.Reason {
 	switch {
 	case c.isCancelled(), c.failed != "":
 		return outcome.NotSentCancelled
+	case c.blockedBy != "":
+		return outcome.NotSentPolicyBlocked
 	case notStarted != nil, c.loadEnded(), !c.broken.IsZero():
 		return outcome.NotSentRunEnded
 	default:

@@ -65,7 +65,11 @@ func limit(r *run.Run) (run.LimitedBy, string) {
 
 // isCutShort reports whether a run was not carried out to its end.
 func isCutShort(t *tally.Snapshot) bool {
-	return t.Counts.Unknown > 0 || notSent(t, outcome.NotSentCancelled)+notSent(t, outcome.NotSentLeaseLost)+notSent(t, outcome.NotSentWorkerLost)+cutOff(t) > 0
+	cut := t.Counts.Unknown + cutOff(t)
+	for _, reason := range []outcome.Reason{outcome.NotSentCancelled, outcome.NotSentLeaseLost, outcome.NotSentWorkerLost, outcome.NotSentPolicyBlocked} {
+		cut += notSent(t, reason)
+	}
+	return cut > 0
 }
 
 // generator is what the generator lacked, whatever the load; "" if nothing.

@@ -19,9 +19,13 @@ func (c *conductor) finished(s *shard) {
 	h := &s.hold
 	s.mu.Lock()
 	died := s.effort == nil && s.failure != nil && s.failure.Class == run.Lost
+	blocked := s.blocked
 	s.mu.Unlock()
 	wasLost := h.lost
 	h.finished, h.dirty, h.closed = true, true, true
+	if blocked != "" {
+		c.blocked(s, blocked)
+	}
 	if died && !wasLost {
 		c.config.Log.Warn("lost a worker", "run_id", c.id, "worker", s.address, "error", "its process died")
 		c.lostOne()
@@ -29,6 +33,17 @@ func (c *conductor) finished(s *shard) {
 		c.finishedEarly(s)
 	}
 	c.save()
+}
+
+// blocked stops the run because the egress guard of a worker has refused too many of its requests: the other workers would only refuse
+// them too, or send what somebody else must not.
+func (c *conductor) blocked(s *shard, message string) {
+	if c.stopped {
+		return
+	}
+	c.blockedBy = "stopped after ten requests were refused by the egress guard of worker " + s.address + ": " + message
+	c.config.Log.Warn("stopping a run", "run_id", c.id, "worker", s.address, "refused", message)
+	c.stop()
 }
 
 // finishedEarly does what is to be done when a worker ends its shard although there are slots left: it shuts down, or its lease ended

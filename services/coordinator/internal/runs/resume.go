@@ -61,6 +61,11 @@ func (c *conductor) attachAll() {
 			break
 		}
 	}
+	for _, s := range c.shards {
+		if s.blocked != "" {
+			c.blocked(s, s.blocked)
+		}
+	}
 	c.renewAll()
 }
 

@@ -19,6 +19,7 @@ type savedShard struct {
 	Failure  *run.Failure
 	Effort   *run.Effort
 	Offset   *time.Duration
+	Blocked  string
 	Account  account.Saved // without its tally
 }
 

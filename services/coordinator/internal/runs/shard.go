@@ -36,6 +36,7 @@ type shard struct {
 	failure   *run.Failure
 	effort    *run.Effort // nil: it did not finish
 	completed bool        // it ran out what it was granted, or the load ended
+	blocked   string      // what its egress guard refused, when that ended it
 	reason    outcome.Reason
 	offset    *time.Duration // when it began, from the run's start
 	begin     time.Duration  // the start that it was told, on its clock; 0: none
@@ -109,8 +110,11 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
 		return
 	}
-	s.effort, s.completed = final.Effort, final.Completed
+	s.effort, s.completed, s.blocked = final.Effort, final.Completed, final.Blocked
 	reason := s.reason
+	if final.Blocked != "" && reason == outcome.NotSentLeaseLost {
+		reason = outcome.NotSentPolicyBlocked
+	}
 	if final.Completed && reason == outcome.NotSentLeaseLost {
 		reason = outcome.NotSentRunEnded // the load's end came before the grants that were just being stored
 	}

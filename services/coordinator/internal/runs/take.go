@@ -20,7 +20,7 @@ func (c *conductor) take(s *shard, end bool) (account.Saved, map[int64]*tally.Ta
 	saved := s.account.Save(c.config.Durable || end || s.hold.finished)
 	state := savedShard{
 		Original: s.hold.original, Lost: s.hold.lost, Begin: s.begin,
-		Failure: s.failure, Effort: s.effort, Offset: s.offset, Account: saved,
+		Failure: s.failure, Effort: s.effort, Offset: s.offset, Blocked: s.blocked, Account: saved,
 	}
 	state.Account.Tally = nil
 	return saved, over, state
@@ -36,7 +36,7 @@ func (c *conductor) restore(stored *store.Run) error {
 		}
 		s := c.place(row.Address, row.Concurrency, state.Original)
 		s.id, s.instance = row.ID, row.InstanceID
-		s.failure, s.effort, s.offset, s.begin = state.Failure, state.Effort, state.Offset, state.Begin
+		s.failure, s.effort, s.offset, s.begin, s.blocked = state.Failure, state.Effort, state.Offset, state.Begin, state.Blocked
 		h := &s.hold
 		h.lease, h.changes, h.lost, h.sequence, h.acked = row.LeaseID, row.Changes, state.Lost, row.Sequence, row.Acked
 		h.answered, h.lastAnswer = false, c.since

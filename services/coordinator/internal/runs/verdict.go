@@ -11,8 +11,8 @@ import (
 
 // judge is the verdict on a run and one sentence on it: CANCELLED before INCOMPLETE before FAILED before PASSED. notStarted
 // is why the run did not start, or nil; cancelled says that and why it was cancelled, or is ""; stopped is why it was stopped though
-// nobody cancelled it, or "".
-func judge(r *run.Run, cancelled, stopped string, notStarted error) (run.Verdict, string) {
+// nobody cancelled it, or ""; refused is the same of a run that an egress guard ended.
+func judge(r *run.Run, cancelled, stopped, refused string, notStarted error) (run.Verdict, string) {
 	counts := r.Tally.Counts
 	switch {
 	case cancelled != "":
@@ -41,6 +41,9 @@ func judge(r *run.Run, cancelled, stopped string, notStarted error) (run.Verdict
 	}
 	if n := cutOff(r.Tally); n > 0 {
 		return run.Incomplete, withLoss(r, fmt.Sprintf("a worker stopped early, and cut %d slots off", n))
+	}
+	if refused != "" {
+		return run.Failed, refused
 	}
 	if counts.Responses == 0 {
 		return run.Failed, "there was no response"

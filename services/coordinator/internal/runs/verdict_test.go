@@ -39,6 +39,7 @@ func TestJudge(t *testing.T) {
 		notStarted error
 		cancelled  string
 		stopped    string
+		refused    string
 		want       run.Verdict
 		reason     string
 	}{
@@ -50,6 +51,11 @@ func TestJudge(t *testing.T) {
 		{name: "no response", counts: onlyErrors, want: run.Failed, reason: "there was no response"},
 		{name: "no slot", want: run.Failed, reason: "there was no response"},
 		{name: "not started", counts: none, notStarted: errors.New("worker a refused: no room"), want: run.Failed, reason: "worker a refused: no room"},
+
+		{name: "refused by a guard", counts: onlyErrors, refused: "stopped by the guard", want: run.Failed, reason: "stopped by the guard"},
+		{name: "refused by a guard, with responses", counts: whole, refused: "stopped by the guard", want: run.Failed, reason: "stopped by the guard"},
+		{name: "refused by a guard, and cancelled", counts: whole, refused: "stopped by the guard", cancelled: byCaller, want: run.Cancelled, reason: byCaller},
+		{name: "refused by a guard, and unknown", counts: unknown, refused: "stopped by the guard", want: run.Incomplete, reason: "what became of 3 slots is unknown"},
 
 		{name: "unknown", counts: unknown, want: run.Incomplete, reason: "what became of 3 slots is unknown"},
 		{
@@ -128,7 +134,7 @@ func TestJudge(t *testing.T) {
 			for _, f := range tt.failures {
 				r.Workers = append(r.Workers, run.WorkerResult{Failure: f})
 			}
-			if got, reason := judge(r, tt.cancelled, tt.stopped, tt.notStarted); got != tt.want || reason != tt.reason {
+			if got, reason := judge(r, tt.cancelled, tt.stopped, tt.refused, tt.notStarted); got != tt.want || reason != tt.reason {
 				t.Errorf("judge() = %v, %q, want %v, %q", got, reason, tt.want, tt.reason)
 			}
 		})

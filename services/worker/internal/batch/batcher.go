@@ -38,8 +38,9 @@ type Batcher struct {
 	start    time.Time // the run's
 	options  Options   // of the queue
 	send     func(*fanoutv1.FanOutResponse) error
-	goesOn   bool // the account goes on when the stream breaks
-	unheard  bool // nobody listens: outcomes are folded, and nothing is sent
+	blocked  string // see Blocked
+	goesOn   bool   // the account goes on when the stream breaks
+	unheard  bool   // nobody listens: outcomes are folded, and nothing is sent
 
 	sequence int64
 	lastSent time.Time
@@ -215,6 +216,9 @@ func (b *Batcher) notSent(slots *schedule.Schedule, grants Granted, from, to int
 	return broken
 }
 
+// Blocked notes that the call ended because the egress guard had refused too many of its requests, with one sentence on that.
+func (b *Batcher) Blocked(message string) { b.blocked = message }
+
 // Finish sends the last message, with what the call took.
 func (b *Batcher) Finish(effort *run.Effort) error {
 	return b.message(b.finished(effort))
@@ -227,9 +231,11 @@ func (b *Batcher) finished(effort *run.Effort) *fanoutv1.FanOutResponse {
 	}
 	settled := final.Counts.Responses + final.Counts.Errors + final.Counts.NotSent
 	final.Counts.Planned, final.Counts.Pending, final.Counts.InFlight = settled, 0, 0
-	return &fanoutv1.FanOutResponse{
-		Event: &fanoutv1.FanOutResponse_Finished{Finished: &fanoutv1.FanOutFinished{Tally: final, Effort: wire.EffortProto(effort)}},
+	finished := &fanoutv1.FanOutFinished{Tally: final, Effort: wire.EffortProto(effort), BlockedMessage: b.blocked}
+	if b.blocked != "" {
+		finished.Reason = fanoutv1.FinishReason_FINISH_REASON_BLOCKED
 	}
+	return &fanoutv1.FanOutResponse{Event: &fanoutv1.FanOutResponse_Finished{Finished: finished}}
 }
 
 // snapshot is the tally as it is now, with what is pending and in flight.

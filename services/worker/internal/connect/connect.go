@@ -7,9 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,9 +44,17 @@ func OriginOf(u *url.URL) Origin {
 	return Origin{u.Scheme, net.JoinHostPort(host, port)}
 }
 
+// Watch is told what comes of a call's dials. Its functions are called by many goroutines at once; nil ones are not called.
+type Watch struct {
+	Dialled func(peer string)          // a connection to that address and port is open
+	Refused func(*egress.BlockedError) // the guard refused a slot's target: one call for each such slot
+}
+
 // Connector opens the connections of one call. It is safe for concurrent use.
 type Connector struct {
 	dialer  *egress.Dialer
+	callers *egress.Policy // nil: the call's plan has none
+	watch   Watch
 	options plan.HTTPOptions
 	tls     *tls.Config
 }
@@ -54,14 +64,21 @@ type Connector struct {
 const resumable = 1024
 
 // New makes a connector for the plan. It fails when the plan was not checked by package wire.
-func New(p *plan.Plan, dialer *egress.Dialer) (*Connector, error) {
+func New(p *plan.Plan, dialer *egress.Dialer, watch Watch) (*Connector, error) {
 	options := p.HTTP
-	c := &Connector{dialer: dialer, options: options, tls: &tls.Config{
+	c := &Connector{dialer: dialer, watch: watch, options: options, tls: &tls.Config{
 		InsecureSkipVerify: options.TLS.InsecureSkipVerify,
 		ServerName:         options.TLS.ServerName,
 		NextProtos:         []string{"http/1.1"},
 		ClientSessionCache: tls.NewLRUClientSessionCache(resumable),
 	}}
+	if len(options.AllowedTargets) > 0 {
+		callers, err := egress.ParsePolicy(options.AllowedTargets)
+		if err != nil {
+			return nil, fmt.Errorf("allowed_targets: %w", err)
+		}
+		c.callers = &callers
+	}
 	if pem := options.TLS.CAPEM; pem != "" {
 		c.tls.RootCAs = x509.NewCertPool()
 		if !c.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
@@ -119,13 +136,43 @@ func (c *Connector) Open(ctx context.Context, o Origin, wrap Wrap) (net.Conn, *o
 func (c *Connector) dial(ctx context.Context, o Origin, opened *outcome.Connection) (net.Conn, *errclass.Failure) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.options.DialTimeout, errclass.ErrTimeout)
 	defer cancel()
-	conn, timing, err := c.dialer.Dial(ctx, o.Address)
+	conn, timing, err := c.dialer.Dial(ctx, o.Address, c.callers)
 	opened.DNS, opened.Dial = timing.DNS, timing.Dial
 	if err != nil {
+		if blocked := egress.Blocked(err); blocked != nil {
+			c.Refused(blocked)
+		}
 		return nil, &errclass.Failure{Err: err, Cause: context.Cause(ctx), Phase: errclass.Connect}
 	}
 	opened.Peer = conn.RemoteAddr().String()
+	if c.watch.Dialled != nil {
+		c.watch.Dialled(opened.Peer)
+	}
 	return conn, nil
+}
+
+// CheckNames refuses a hop to the origin whose Host header, or whose server name, is of another host that the policies do not allow. It
+// returns nil when they do; whoever sends a slot to a hop that is refused says so to Refused instead.
+func (c *Connector) CheckNames(o Origin, host string) *egress.BlockedError {
+	target, text, _ := net.SplitHostPort(o.Address)
+	port, _ := strconv.ParseUint(text, 10, 16) // checked by package wire, and by the dialer
+	if ascii, err := httpguts.PunycodeHostPort(host); err == nil {
+		host = ascii
+	}
+	if blocked := c.dialer.CheckName(host, target, uint16(port), c.callers); blocked != nil {
+		return blocked
+	}
+	if name := c.options.TLS.ServerName; name != "" && o.Scheme == "https" {
+		return c.dialer.CheckName(name, target, uint16(port), c.callers)
+	}
+	return nil
+}
+
+// Refused tells whoever watches that a slot was not sent to where it was to go.
+func (c *Connector) Refused(blocked *egress.BlockedError) {
+	if c.watch.Refused != nil {
+		c.watch.Refused(blocked)
+	}
 }
 
 func (c *Connector) handshake(ctx context.Context, raw net.Conn, o Origin, opened *outcome.Connection) (net.Conn, *errclass.Failure) {

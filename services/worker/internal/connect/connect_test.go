@@ -106,7 +106,7 @@ func connector(t *testing.T, options plan.HTTPOptions, dialer *egress.Dialer) *C
 	if options.DialTimeout == 0 {
 		options.DialTimeout, options.TLSTimeout = 5*time.Second, 5*time.Second
 	}
-	c, err := New(&plan.Plan{HTTP: options}, dialer)
+	c, err := New(&plan.Plan{HTTP: options}, dialer, Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestWrapIsBelowTLS(t *testing.T) {
 
 func TestAuthoritiesThatAreNone(t *testing.T) {
 	t.Parallel()
-	if _, err := New(&plan.Plan{HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: "none"}}}, toLoopback()); err == nil {
+	if _, err := New(&plan.Plan{HTTP: plan.HTTPOptions{TLS: plan.TLSOptions{CAPEM: "none"}}}, toLoopback(), Watch{}); err == nil {
 		t.Error("New() took an authority that is none")
 	}
 }

@@ -90,6 +90,7 @@ var reasons = map[error]outcome.Reason{
 	errclass.ErrRunDeadline: outcome.NotSentRunEnded,
 	errclass.ErrShutdown:    outcome.NotSentLeaseLost,
 	errclass.ErrLeaseLost:   outcome.NotSentLeaseLost,
+	errclass.ErrBlocked:     outcome.NotSentPolicyBlocked,
 }
 
 // grantsSettle is how long a run may take until its grants fit its rate, which is not known before.

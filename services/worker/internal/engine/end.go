@@ -23,9 +23,14 @@ func (c *Call) Stop() { c.end(errclass.ErrCancelled, min(stopGrace, c.work.Plan.
 func (c *Call) Drain() { c.end(errclass.ErrShutdown, drainGrace) }
 
 // Expire ends the claims because the lease was not renewed; what is in flight finishes.
-func (c *Call) Expire() {
+func (c *Call) Expire() { c.stopClaiming(errclass.ErrLeaseLost) }
+
+// Block ends the claims because the egress guard has refused too many of the call's requests; what is in flight finishes.
+func (c *Call) Block() { c.stopClaiming(errclass.ErrBlocked) }
+
+func (c *Call) stopClaiming(cause error) {
 	c.stopClock()
-	c.cancelClaim(errclass.ErrLeaseLost)
+	c.cancelClaim(cause)
 }
 
 // Cut ends the call at once because the worker shuts down.
@@ -33,6 +38,14 @@ func (c *Call) Cut() { c.end(errclass.ErrShutdown, 0) }
 
 // EndedBy reports whether the cause is what ended the claims.
 func (c *Call) EndedBy(cause error) bool { return context.Cause(c.claim) == cause }
+
+// Why is one clause on why the call claims nothing any more. It is meant for the time after Run.
+func (c *Call) Why() string {
+	if cause := context.Cause(c.claim); cause != nil && cause != context.Canceled {
+		return cause.Error()
+	}
+	return "all is done"
+}
 
 // CutAt ends the call at a moment, with all that is in flight: its caller's deadline is near.
 func (c *Call) CutAt(at time.Time) {

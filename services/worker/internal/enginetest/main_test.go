@@ -66,7 +66,7 @@ type client struct {
 func (e engine) newClient(t *testing.T, p *plan.Plan, dialer *egress.Dialer) *client {
 	t.Helper()
 	if dialer == nil {
-		dialer = &egress.Dialer{}
+		dialer = &egress.Dialer{Policy: egress.Everything()}
 	}
 	start := time.Now()
 	newSender, closing, err := e.make(p, dialer, start, e.held)

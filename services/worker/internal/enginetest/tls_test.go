@@ -36,7 +36,7 @@ func TestSessionsAndServerNames(t *testing.T) { onEach(t, testSessionsAndServerN
 
 func testSessionsAndServerNames(t *testing.T, e engine) {
 	t.Parallel()
-	loopback := &egress.Dialer{Lookup: func(context.Context, string) ([]netip.Addr, error) {
+	loopback := &egress.Dialer{Policy: egress.Everything(), Lookup: func(context.Context, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 	}}
 	certificates, err := target.NewCertificates("one.example", "two.example", "xn--bcher-kva.example", "127.0.0.1")

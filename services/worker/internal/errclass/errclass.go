@@ -24,6 +24,8 @@ var (
 	ErrShutdown    = errors.New("the worker shut down")
 	ErrLeaseLost   = errors.New("the lease was not renewed")
 	ErrTimeout     = errors.New("the timeout was over")
+	// ErrBlocked ends what is claimed, and nothing that is in flight.
+	ErrBlocked = errors.New("the egress guard had refused too many requests")
 )
 
 // ErrRedirect is a redirect that is not followed because of where it leads.

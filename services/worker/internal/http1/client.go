@@ -31,7 +31,8 @@ type Config struct {
 	UserAgent string
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
-	Pool      *Pool     // keeps connections for later calls; nil: every connection ends with the call
+	Watch     connect.Watch
+	Pool      *Pool // keeps connections for later calls; nil: every connection ends with the call
 	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
 	// hop came between it and the slot's beginning. Nil: it may.
 	Held func() bool
@@ -64,7 +65,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		buffers: sync.Pool{New: func() any { b := make([]byte, bodyBuffer); return &b }},
 	}
 	var err error
-	if c.connector, err = connect.New(p, config.Dialer); err != nil {
+	if c.connector, err = connect.New(p, config.Dialer, config.Watch); err != nil {
 		return nil, err
 	}
 	for i := range p.Requests {
@@ -72,13 +73,22 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		r, err := render(hop, p.HTTP.RequestsPerConnection > 0)
+		r, err := c.render(hop)
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		c.requests = append(c.requests, r)
 	}
 	return c, nil
+}
+
+// render renders a hop, unless it is one that must not be sent.
+func (c *Client) render(h *request.Hop) (*rendered, error) {
+	r, err := render(h, c.plan.HTTP.RequestsPerConnection > 0)
+	if err == nil {
+		r.refused = c.connector.CheckNames(r.origin, h.Host)
+	}
+	return r, err
 }
 
 // now is the time on the run's clock.

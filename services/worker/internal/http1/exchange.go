@@ -98,7 +98,7 @@ func (x *exchange) follow(r *rendered) (*rendered, error) {
 		}
 		if hop != nil {
 			x.isFinal = false
-			return render(hop, x.client.plan.HTTP.RequestsPerConnection > 0)
+			return x.client.render(hop)
 		}
 	}
 	x.outcome.Headers = request.Kept(response.Header, x.client.plan.Outcomes.Headers)

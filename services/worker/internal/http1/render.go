@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/worker/internal/connect"
 	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
@@ -14,9 +15,11 @@ import (
 type rendered struct {
 	hop    *request.Hop
 	origin connect.Origin
-	isHead bool   // method HEAD: the response has no body
-	head   int    // length of the head in bytes, with the empty line
-	bytes  []byte // head and body
+	isHead bool // method HEAD: the response has no body
+	// refused is why the hop must not be sent: it bears the name of a host that is not allowed. Nil: it may.
+	refused *egress.BlockedError
+	head    int    // length of the head in bytes, with the empty line
+	bytes   []byte // head and body
 	// last is bytes for the last request of a connection, with Connection: close; only where the plan has a last one.
 	last     []byte
 	lastSize int // length of its head

@@ -84,6 +84,10 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 	if ctx.Err() != nil || x.client.offset+x.at >= x.due {
 		return nil, &errclass.Failure{Err: errclass.ErrTimeout, Cause: errclass.ErrTimeout, Phase: errclass.Between}
 	}
+	if r.refused != nil {
+		x.client.connector.Refused(r.refused)
+		return nil, &errclass.Failure{Err: r.refused, Phase: errclass.Connect}
+	}
 	if failure := s.connect(ctx, r.origin); failure != nil {
 		return nil, failure
 	}

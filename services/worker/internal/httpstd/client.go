@@ -26,6 +26,7 @@ type Config struct {
 	UserAgent string
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
+	Watch     connect.Watch
 	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
 	// hop came between it and the slot's beginning. Nil: it may.
 	Held func() bool
@@ -35,8 +36,9 @@ type Config struct {
 type Client struct {
 	config    Config
 	plan      *plan.Plan
-	fresh     bool           // all at once: no slot waits for another's connection, and none gets it
-	hops      []*request.Hop // by request
+	fresh     bool                   // all at once: no slot waits for another's connection, and none gets it
+	hops      []*request.Hop         // by request
+	refused   []*egress.BlockedError // by request: why it must not be sent, since it bears the name of a host that is not allowed; nil: it may
 	connector *connect.Connector
 	transport *http.Transport
 	idle      idle
@@ -52,7 +54,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		buffers: sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }},
 	}
 	var err error
-	if c.connector, err = connect.New(p, config.Dialer); err != nil {
+	if c.connector, err = connect.New(p, config.Dialer, config.Watch); err != nil {
 		return nil, err
 	}
 	for i := range p.Requests {
@@ -61,6 +63,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		c.hops = append(c.hops, hop)
+		c.refused = append(c.refused, c.connector.CheckNames(hop.Origin(), hop.Host))
 	}
 	c.transport = &http.Transport{
 		DialContext:            handOver,

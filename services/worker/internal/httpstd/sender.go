@@ -48,7 +48,7 @@ func (s *Sender) Send(ctx context.Context, o *outcome.Outcome) {
 func (s *Sender) send(ctx context.Context, sent time.Time, o *outcome.Outcome) {
 	ctx, cancel := context.WithDeadlineCause(ctx, sent.Add(s.client.plan.Requests[o.Request].Timeout), errclass.ErrTimeout)
 	defer cancel()
-	h := s.client.firstHop(o)
+	h, refused := s.client.firstHop(o), s.client.refused[o.Request]
 	for {
 		a := &attempt{client: s.client, outcome: o, sent: sent, redirect: o.Redirects > 0}
 		if ctx.Err() != nil {
@@ -56,10 +56,16 @@ func (s *Sender) send(ctx context.Context, sent time.Time, o *outcome.Outcome) {
 			a.fail(ctx, context.Cause(ctx))
 			return
 		}
+		if refused != nil {
+			s.client.connector.Refused(refused)
+			a.fail(ctx, refused)
+			return
+		}
 		if h = s.attempt(ctx, h, a); h == nil {
 			return
 		}
 		o.Redirects++
+		refused = s.client.connector.CheckNames(h.Origin(), h.Host)
 	}
 }
 
