@@ -25,16 +25,26 @@ func embedded(addr netip.Addr) []netip.Addr {
 	case nat64.Contains(addr), compatible.Contains(addr), translated.Contains(addr):
 		return []netip.Addr{last}
 	case nat64Local.Contains(addr): // RFC 6052 section 2.2: for prefixes of 48, 56, 64 and 96 bits; byte 8 is skipped
-		return []netip.Addr{at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), last}
+		return likely(at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), last)
 	case sixToFour.Contains(addr):
 		return []netip.Addr{at(2, 3, 4, 5)}
 	case teredo.Contains(addr):
-		return []netip.Addr{at(4, 5, 6, 7), netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})}
+		return likely(at(4, 5, 6, 7), netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}))
 	case isISATAP(b):
 		return []netip.Addr{last}
 	default:
 		return nil
 	}
+}
+
+// likely is those of several places for an address that have one: what begins with 0 is more likely a gap than an address.
+func likely(places ...netip.Addr) (found []netip.Addr) {
+	for _, place := range places {
+		if !thisNetwork.Contains(place) {
+			found = append(found, place)
+		}
+	}
+	return found
 }
 
 // isISATAP reports whether the interface's part of an address is that of RFC 5214 section 6.1: 00-00-5E-FE, or with the universal bit

@@ -78,6 +78,8 @@ func splitPorts(text string) (target, ports string, err error) {
 			return "", "", errors.New("its brackets are not followed by a colon and a port; write [ADDRESS]:PORT")
 		}
 		return target, strings.TrimPrefix(ports, ":"), nil
+	case strings.Contains(text, "://"):
+		return "", "", errors.New("it has a scheme; write the host alone, with :PORT if only that is meant")
 	case strings.Count(text, ":") != 1:
 		return text, "", nil
 	}
@@ -268,7 +270,8 @@ func (r Rule) names(host string) bool {
 	case exactly:
 		return host == r.host
 	case below:
-		return strings.HasSuffix(host, "."+r.host)
+		label, ok := strings.CutSuffix(host, "."+r.host)
+		return ok && label != ""
 	default:
 		return false
 	}
