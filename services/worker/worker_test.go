@@ -66,6 +66,7 @@ type account struct {
 	started  *fanoutv1.FanOutStarted
 	outcomes map[int64]*fanoutv1.Outcome
 	finished *fanoutv1.Tally
+	end      *fanoutv1.FanOutFinished
 	err      error
 }
 
@@ -103,7 +104,7 @@ func collect(t *testing.T, stream fanoutv1.WorkerService_FanOutClient, started f
 			a.outcomes[o.GetSlot()] = o
 		}
 		if message.GetFinished() != nil {
-			a.finished = message.GetFinished().GetTally()
+			a.end, a.finished = message.GetFinished(), message.GetFinished().GetTally()
 		}
 	}
 }
