@@ -71,7 +71,7 @@
 //	                        slots are due at equal distances
 //	http                    {timeout, dialTimeout, tlsTimeout, firstByteTimeout, maxRedirects,
 //	                        tls: {insecureSkipVerify, serverName, caPem, certPem}, slotHeader, requestsPerConnection,
-//	                        engine: HTTP1 | STD}
+//	                        engine: HTTP1 | STD, allowedTargets: ["…"]}
 //	outcomes                {detail: EVERY | TALLY_ONLY, body: {maxBytes}, headers: ["…"], slowStream: WAIT | FOLD}
 //
 // The userinfo of a URL, and the values of Authorization, Proxy-Authorization, Cookie and X-Api-Key, read "[redacted]".

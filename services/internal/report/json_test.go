@@ -429,7 +429,7 @@ func TestPlanJSON(t *testing.T) {
 				},
 				HTTP: plan.HTTPOptions{
 					Timeout: 1, DialTimeout: 2, TLSTimeout: 3, FirstByteTimeout: 4, MaxRedirects: 5, SlotHeader: true,
-					RequestsPerConnection: 6, Engine: plan.EngineStd,
+					RequestsPerConnection: 6, Engine: plan.EngineStd, AllowedTargets: []string{"localhost", ".b:443"},
 					TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "s", CAPEM: "c", CertPEM: "cert", KeyPEM: "canary"},
 				},
 				Outcomes: plan.OutcomeOptions{Detail: plan.DetailEvery, BodyBytes: 65_536, Headers: []string{"Date"}, SlowStream: plan.SlowStreamWait},
@@ -438,7 +438,7 @@ func TestPlanJSON(t *testing.T) {
 				`{"name":"Accept","value":"*/*"}],"body":{"text":"täxt\n"},"weight":3,"timeout":1,"group":"g"},` +
 				`{"url":"http://a/","method":"PUT","headers":[],"body":{"data":"/wA="},"weight":1,"timeout":1}],"load":{},` +
 				`"http":{"timeout":0.000000001,"dialTimeout":0.000000002,"tlsTimeout":0.000000003,"firstByteTimeout":0.000000004,"maxRedirects":5,` +
-				`"tls":{"insecureSkipVerify":true,"serverName":"s","caPem":"c","certPem":"cert"},"slotHeader":true,"requestsPerConnection":6,"engine":"STD"},"outcomes":{"detail":"EVERY","body":{"maxBytes":65536},"headers":["Date"],"slowStream":"WAIT"}}`,
+				`"tls":{"insecureSkipVerify":true,"serverName":"s","caPem":"c","certPem":"cert"},"slotHeader":true,"requestsPerConnection":6,"engine":"STD","allowedTargets":["localhost",".b:443"]},"outcomes":{"detail":"EVERY","body":{"maxBytes":65536},"headers":["Date"],"slowStream":"WAIT"}}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -75,8 +75,9 @@ type (
 		TLS              tlsDocument `json:"tls,omitzero"`
 		SlotHeader       bool        `json:"slotHeader"`
 
-		RequestsPerConnection int    `json:"requestsPerConnection,omitempty"`
-		Engine                string `json:"engine,omitempty"`
+		RequestsPerConnection int      `json:"requestsPerConnection,omitempty"`
+		Engine                string   `json:"engine,omitempty"`
+		AllowedTargets        []string `json:"allowedTargets,omitempty"`
 	}
 
 	tlsDocument struct {
@@ -116,6 +117,7 @@ func planOf(p *plan.Plan) *planDocument {
 
 			RequestsPerConnection: p.HTTP.RequestsPerConnection,
 			Engine:                option(p.HTTP.Engine),
+			AllowedTargets:        p.HTTP.AllowedTargets,
 		},
 		Outcomes: outcomesDocument{
 			Detail:     option(p.Outcomes.Detail),

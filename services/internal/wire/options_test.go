@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,10 @@ func TestHTTPViolations(t *testing.T) {
 		{"requests_per_connection below 0", http(&fanoutv1.HttpOptions{RequestsPerConnection: -1}), "plan.http.requests_per_connection", "-1", "0 to 1000000000"},
 		{"requests_per_connection above the cap", http(&fanoutv1.HttpOptions{RequestsPerConnection: 1e9 + 1}), "plan.http.requests_per_connection", "1000000001", "0 to 1000000000"},
 		{"requests_per_connection at the cap", http(&fanoutv1.HttpOptions{RequestsPerConnection: 1e9}), "", "", ""},
+		{"allowed_targets", http(&fanoutv1.HttpOptions{AllowedTargets: slices.Repeat([]string{"*"}, 64)}), "", "", ""},
+		{"too many allowed_targets", http(&fanoutv1.HttpOptions{AllowedTargets: make([]string, 65)}), "plan.http.allowed_targets", "65 rules", "cap of 64"},
+		{"allowed_targets that are none", http(&fanoutv1.HttpOptions{AllowedTargets: []string{"*", "127.1"}}), "plan.http.allowed_targets[1]", `"127.1"`, "write the address in that form"},
+		{"allowed_targets with a line's end", http(&fanoutv1.HttpOptions{AllowedTargets: []string{"a\n"}}), "plan.http.allowed_targets[0]", `"a\n"`, "neither"},
 		{"engine", http(&fanoutv1.HttpOptions{Engine: fanoutv1.Engine_ENGINE_STD}), "", "", ""},
 		{"unknown engine", http(&fanoutv1.HttpOptions{Engine: 3}), "plan.http.engine", "3 is none of Engine", "use ENGINE_HTTP1 or ENGINE_STD"},
 		{"negative engine", http(&fanoutv1.HttpOptions{Engine: -1}), "plan.http.engine", "-1", "leave it out"},

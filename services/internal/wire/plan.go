@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/plan"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
@@ -78,8 +79,9 @@ func (c *checker) filledSize(size int64, p *plan.Plan) {
 	const (
 		perRequest = 64 // method, weight and timeout are 20 bytes, and two longer length prefixes
 		perPlan    = 256
+		perTarget  = egress.MaxRuleBytes // a rule's usual form may be longer than what was written
 	)
-	if room := c.caps.PlanBytes - size; room < perPlan+perRequest*int64(len(p.Requests)) {
+	if room := c.caps.PlanBytes - size; room < perPlan+perRequest*int64(len(p.Requests))+perTarget*int64(len(p.HTTP.AllowedTargets)) {
 		c.planSize(int64(proto.Size(PlanProto(p))))
 	}
 }

@@ -161,6 +161,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 			Tls: &fanoutv1.TlsOptions{InsecureSkipVerify: true, ServerName: "name.example", CaPem: ca, CertPem: ca, KeyPem: key},
 
 			RequestsPerConnection: 7, Engine: fanoutv1.Engine_ENGINE_STD,
+			AllowedTargets: []string{"*.Example.Internal.:443", "[FD00::/8]:1-2", "::ffff:10.0.0.1", "bücher.example"},
 		},
 		Outcomes: &fanoutv1.OutcomeOptions{
 			Detail: fanoutv1.Detail_DETAIL_EVERY, Body: &fanoutv1.BodyOptions{MaxBytes: 1 << 20}, Headers: []string{"etag", "*", "X-REQUEST-id"},
@@ -191,6 +192,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 			TLS: plan.TLSOptions{InsecureSkipVerify: true, ServerName: "name.example", CAPEM: ca, CertPEM: ca, KeyPEM: plan.Secret(key)},
 
 			RequestsPerConnection: 7, Engine: plan.EngineStd,
+			AllowedTargets: []string{".example.internal:443", "[fd00::/8]:1-2", "10.0.0.1", "xn--bcher-kva.example"},
 		},
 		Outcomes: plan.OutcomeOptions{
 			Detail: plan.DetailEvery, BodyBytes: 1 << 20, Headers: []string{"Etag", "*", "X-Request-Id"}, SlowStream: plan.SlowStreamWait,

@@ -138,6 +138,10 @@ func drawHTTP(t *rapid.T) plan.HTTPOptions {
 		RequestsPerConnection: rapid.IntRange(0, 1e9).Draw(t, "requests_per_connection"),
 		Engine:                rapid.SampledFrom(plan.Engines()).Draw(t, "engine"),
 	}
+	if oneIn(t, 2, "allowed_targets") {
+		rule := rapid.SampledFrom([]string{"*", "localhost", "a.example:80", ".example:8000-8099", "10.0.0.0/8", "[fd00::/8]:443", "::1"})
+		h.AllowedTargets = rapid.SliceOfN(rule, 1, plan.MaxAllowedTargets).Draw(t, "allowed_targets")
+	}
 	h.TLS.InsecureSkipVerify = rapid.Bool().Draw(t, "insecure")
 	h.TLS.ServerName = rapid.StringMatching(`([a-z][a-z0-9_]{0,9}\.)?[a-z]{0,3}`).Filter(func(s string) bool { return s == "" || isHostName(s) }).Draw(t, "server_name")
 	if oneIn(t, 4, "ca") {
