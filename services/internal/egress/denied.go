@@ -1,6 +1,9 @@
 package egress
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // metadata is the addresses at which clouds hand out credentials to whoever asks from within: no load test has business
 // there, and a worker that could be made to ask would be a way to steal them. They are denied always, whatever a policy
@@ -57,10 +60,6 @@ func deniedAs(addr netip.Addr) string {
 // isNear reports whether a plain address leads to this machine or its link, in whatever embedded form: no rule that names a host
 // covers one, since a name leads where its owner likes.
 func isNear(addr netip.Addr) bool {
-	for _, a := range append(embedded(addr), addr) {
-		if a.IsLoopback() || a.IsLinkLocalUnicast() {
-			return true
-		}
-	}
-	return false
+	near := func(a netip.Addr) bool { return a.IsLoopback() || a.IsLinkLocalUnicast() }
+	return near(addr) || slices.ContainsFunc(embedded(addr), near)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,16 +50,13 @@ func (g *guard) allowed(addrs []netip.Addr) ([]netip.Addr, *BlockedError) {
 		}
 	}
 	var first *BlockedError
-	left := addrs[:0:0]
-	for _, addr := range addrs {
+	left := slices.DeleteFunc(slices.Clone(addrs), func(addr netip.Addr) bool {
 		blocked := g.refuses(addr)
-		switch {
-		case blocked == nil:
-			left = append(left, addr)
-		case first == nil:
+		if first == nil {
 			first = blocked
 		}
-	}
+		return blocked != nil
+	})
 	if len(left) > 0 {
 		return left, nil
 	}
@@ -79,9 +77,10 @@ func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 	if err != nil {
 		return fmt.Errorf("checking the address of a socket: %w", err)
 	}
-	own := *g
-	own.port = to.Port()
-	if blocked := own.check(to.Addr()); blocked != nil {
+	if to.Port() != g.port {
+		return fmt.Errorf("checking the address of a socket: port %d is not the target's", to.Port())
+	}
+	if blocked := g.check(to.Addr()); blocked != nil {
 		return blocked
 	}
 	return nil

@@ -68,18 +68,18 @@ func TestCheckedAgainAtTheSocket(t *testing.T) {
 	target := listen(t)
 	d := Dialer{Policy: policy(t, "10.0.0.0/8")}
 	g := d.guard("10.0.0.1", 80, nil)
+	elsewhere := netip.MustParseAddrPort(target.Addr().String())
 	if err := g.control(t.Context(), "tcp4", "10.0.0.1:80", nil); err != nil {
 		t.Errorf("control() of the address that was checked = %v", err)
 	}
-	for _, address := range []string{target.Addr().String(), "[::1]:80", "169.254.169.254:80", "[fe80::1%1]:80", "", "10.0.0.1"} {
+	for _, address := range []string{"127.0.0.1:80", "10.0.0.1:81", "[::1]:80", "169.254.169.254:80", "[fe80::1%1]:80", "", "10.0.0.1"} {
 		if err := g.control(t.Context(), "tcp", address, nil); err == nil {
 			t.Errorf("control(%q) = nil, want it refused", address)
 		}
 	}
 	// A dial that goes where nobody had checked fails, and no packet leaves.
-	to := netip.MustParseAddrPort(target.Addr().String())
-	_, err := d.dialOne(context.Background(), g, to, 1)
-	if blocked := Blocked(err); blocked == nil || blocked.Addr != to.Addr() {
-		t.Errorf("dialOne(%v) = %v, want a BlockedError", to, err)
+	_, err := d.dialOne(context.Background(), d.guard("10.0.0.1", elsewhere.Port(), nil), elsewhere, 1)
+	if blocked := Blocked(err); blocked == nil || blocked.Addr != elsewhere.Addr() {
+		t.Errorf("dialOne(%v) = %v, want a BlockedError", elsewhere, err)
 	}
 }
