@@ -18,12 +18,19 @@ func newWorker(std stdio) *cobra.Command {
 	listen := cmd.Flags().String("listen", "127.0.0.1:7070", "`HOST:PORT` to listen on; port 0 lets the system choose")
 	var state stateFlag
 	state.add(cmd)
+	var caps workerCapsFlags
+	caps.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := state.check(); err != nil {
 			return usage(err)
 		}
 		config := worker.Config{Version: version, Log: newLog(std.err)}
+		limitMemory(config.Log)
+		var err error
+		if config.Caps, err = caps.take(config.Log); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			var err error
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
@@ -44,6 +51,8 @@ func newCoordinator(std stdio) *cobra.Command {
 	workers := cmd.Flags().String("workers", "", "workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
 	var store storeFlags
 	store.add(cmd)
+	var caps coordinatorCapsFlags
+	caps.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *workers == "" {
@@ -57,6 +66,10 @@ func newCoordinator(std stdio) *cobra.Command {
 			return usage(err)
 		}
 		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
+		limitMemory(config.Log)
+		if err := caps.take(&config); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)

@@ -45,7 +45,7 @@ func newExecution(w *Worker, j *job, id string, m *mark.Mark) *execution {
 		worker:  w,
 		job:     j,
 		mark:    m,
-		queue:   batch.NewQueue(j.options()),
+		queue:   batch.NewQueue(j.options(w.config.Caps)),
 		outlet:  batch.NewOutlet(),
 		started: &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id},
 		begun:   make(chan struct{}),
