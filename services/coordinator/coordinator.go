@@ -3,9 +3,11 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,11 +32,23 @@ type Config struct {
 	Lease time.Duration
 	// Caps are what a plan is checked against before any worker is asked. Default: a worker's default caps.
 	Caps plan.Caps
+	// MaxRuns is how many runs may go on at once. Default: DefaultMaxRuns.
+	MaxRuns int64
+	// MaxWatchers is how many may watch runs at once. Default: DefaultMaxWatchers.
+	MaxWatchers int64
 	// Security is that of the server that Serve makes.
 	Security grpcserve.Security
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
+
+// The caps that are a coordinator's alone, and what no configuration goes beyond.
+const (
+	DefaultMaxRuns     = 64
+	DefaultMaxWatchers = 1000
+	HardMaxRuns        = 1000   // each writes to the store every second, which takes some thousand transactions a second
+	HardMaxWatchers    = 100000 // each has a report made for it twice a second
+)
 
 // Conn is a connection to a worker.
 type Conn = dispatch.Conn
@@ -50,6 +64,7 @@ type Coordinator struct {
 	registry *runs.Registry
 	fenced   chan struct{} // closed when another coordinator has taken over the store
 	fence    sync.Once
+	watchers atomic.Int64
 }
 
 var _ fanoutv1.CoordinatorServiceServer = (*Coordinator)(nil)
@@ -62,6 +77,8 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Caps == (plan.Caps{}) {
 		config.Caps = plan.DefaultCaps()
 	}
+	config.MaxRuns = cmp.Or(config.MaxRuns, DefaultMaxRuns)
+	config.MaxWatchers = cmp.Or(config.MaxWatchers, DefaultMaxWatchers)
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
@@ -75,7 +92,7 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
-		ReadOnly: config.Store.readOnly, Lease: config.Lease, Fenced: c.giveWay, Log: config.Log,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, MaxRunning: config.MaxRuns, Fenced: c.giveWay, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -89,6 +89,12 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 	if err != nil {
 		return err
 	}
+	if n := c.watchers.Add(1); n > c.config.MaxWatchers {
+		c.watchers.Add(-1)
+		return rpcerr.Full("coordinator", fmt.Sprintf("the coordinator is full: %d of %d watchers (--max-watchers) are there; try again later, or use GetRun",
+			n-1, c.config.MaxWatchers))
+	}
+	defer c.watchers.Add(-1)
 	full := wire.RunView(request.GetView())
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()

@@ -43,7 +43,7 @@ func checkAddress(flag, address string) error {
 }
 
 // badNumber is what package flag says of a number that is none.
-var badNumber = regexp.MustCompile(`^invalid argument ("(?:[^"\\\\]|\\\\.)*") for "([^"]*)" flag: strconv\.Parse(Int|Float): .*: (.*)$`)
+var badNumber = regexp.MustCompile(`^invalid argument ("(?:[^"\\\\]|\\\\.)*") for "([^"]*)" flag: (?:strconv\.Parse(Int|Float): .*: |(time): )(.*)$`)
 
 // plainFlagError says what is wrong with a flag without the words of Go.
 func plainFlagError(err error) error {
@@ -51,8 +51,8 @@ func plainFlagError(err error) error {
 	if parts == nil {
 		return err
 	}
-	kind := map[string]string{"Int": "a whole number", "Float": "a number"}[parts[3]]
-	if strings.Contains(parts[4], "range") {
+	kind := map[string]string{"Int": "a whole number", "Float": "a number", "time": "a duration, as 30s or 1h30m"}[parts[3]+parts[4]]
+	if strings.Contains(parts[5], "range") {
 		return fmt.Errorf("%s %s is out of range; use a smaller number", parts[2], parts[1])
 	}
 	return fmt.Errorf("%s %s is not %s", parts[2], parts[1], kind)

@@ -20,6 +20,8 @@ func newWorker(std stdio) *cobra.Command {
 	state.add(cmd)
 	var targets targetRules
 	targets.add(cmd.Flags(), "targets to send to, instead of loopback alone: a host, .SUFFIX, address, CIDR, localhost or *, each with :PORT if only that; may be repeated")
+	var caps workerCapsFlags
+	caps.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := state.check(); err != nil {
@@ -30,6 +32,10 @@ func newWorker(std stdio) *cobra.Command {
 			return usage(err)
 		}
 		config := worker.Config{Version: version, Log: newLog(std.err), Dialer: dialer}
+		limitMemory(config.Log)
+		if config.Caps, err = caps.take(config.Log); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			var err error
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
@@ -50,6 +56,8 @@ func newCoordinator(std stdio) *cobra.Command {
 	workers := cmd.Flags().String("workers", "", "workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
 	var store storeFlags
 	store.add(cmd)
+	var caps coordinatorCapsFlags
+	caps.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *workers == "" {
@@ -63,6 +71,10 @@ func newCoordinator(std stdio) *cobra.Command {
 			return usage(err)
 		}
 		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
+		limitMemory(config.Log)
+		if err := caps.take(&config); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)

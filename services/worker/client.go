@@ -14,13 +14,17 @@ func (w *Worker) client(j *job, held func() bool, t *trail) (client interface{ C
 	if j.work.Plan.HTTP.Engine == plan.EngineStd {
 		std, err := httpstd.New(j.work.Plan, httpstd.Config{
 			RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Watch: t.watch(), Held: held,
+			MaxHead: int(w.config.Caps.HeadBytes), MaxBody: w.config.Caps.ResponseBytes,
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		return std, func() engine.Sender { return std.Sender() }, nil
 	}
-	config := http1.Config{RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Watch: t.watch(), Held: held}
+	config := http1.Config{
+		RunID: j.key.run, UserAgent: userAgent, Dialer: w.config.Dialer, Start: j.work.Start, Watch: t.watch(), Held: held,
+		MaxHead: int(w.config.Caps.HeadBytes), MaxBody: w.config.Caps.ResponseBytes,
+	}
 	// A run always starts with new connections, and so does a call that counts what each of them carries, or that keeps to targets of
 	// its own: another call may have had a connection opened that this one's rules refuse.
 	if j.key.shard == "" && j.work.Plan.HTTP.RequestsPerConnection == 0 && len(j.work.Plan.HTTP.AllowedTargets) == 0 {

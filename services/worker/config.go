@@ -33,18 +33,36 @@ func OpenState(ctx context.Context, path string) (*State, error) {
 	return mark.Open(ctx, path, stateWait)
 }
 
-// spareFiles is how many file descriptors a worker keeps from its senders: for its own listeners and streams, for logs and
-// for look-ups, and one for the pacer of each call.
-const spareFiles = 128 + 64
+const (
+	// spareFiles is how many file descriptors a worker keeps from its senders: for its own listeners and streams, for logs and for
+	// look-ups. The pacer of each call takes one more.
+	spareFiles = 128
+	// queueShare is how many outcome queues that are full a memory limit has to hold, two of each call.
+	queueShare = 16
+	// leastQueue is a batch four times over: a queue that is shorter would stop senders between two messages.
+	leastQueue = 1 << 20
+)
 
 // DefaultCaps is the caps of a worker in this process: fewer senders where the limit on file descriptors is low, since each
-// sender holds a socket.
+// sender holds a socket; the process's memory limit; and shorter queues where that is low.
 func DefaultCaps() plan.Caps {
 	caps := plan.DefaultCaps()
-	if limit := filelimit.Open(); limit > 0 {
-		caps.Senders = max(min(caps.Senders, limit-spareFiles), 1)
+	if most := MostSenders(caps.Calls); most > 0 {
+		caps.Senders = min(caps.Senders, most)
+	}
+	if caps.Memory = memoryLimit(); caps.Memory > 0 {
+		caps.QueueBytes = max(min(caps.QueueBytes, caps.Memory/queueShare), leastQueue)
 	}
 	return caps
+}
+
+// MostSenders is for how many senders this process may have files open, beside so many calls: 1 at least; 0: as many as it likes.
+func MostSenders(calls int64) int64 {
+	limit := filelimit.Open()
+	if limit == 0 {
+		return 0
+	}
+	return max(limit-spareFiles-calls, 1)
 }
 
 func (c Config) withDefaults() Config {

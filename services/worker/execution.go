@@ -46,7 +46,7 @@ func newExecution(w *Worker, j *job, id string, m *mark.Mark, t *trail) *executi
 		worker:  w,
 		job:     j,
 		mark:    m,
-		queue:   batch.NewQueue(j.options()),
+		queue:   batch.NewQueue(j.options(w.config.Caps)),
 		outlet:  batch.NewOutlet(),
 		trail:   t,
 		started: &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id},

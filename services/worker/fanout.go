@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -36,11 +37,11 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	if job.shard.Lease > 0 {
 		return w.serveLease(job, stream)
 	}
-	if err := w.room.Take(job.reserved); err != nil {
+	if err := w.room.Take(job.need); err != nil {
 		return rpcerr.Full("worker", err.Error())
 	}
-	defer w.room.Leave(job.reserved)
-	queue := batch.NewQueue(job.options())
+	defer w.room.Leave(job.need)
+	queue := batch.NewQueue(job.options(w.config.Caps))
 	t := w.newTrail(stream.Context(), job.key)
 	call, end, err := w.call(job, queue, nil, t)
 	if err != nil {
@@ -68,8 +69,8 @@ func (w *Worker) call(j *job, queue *batch.Queue, held func() bool, t *trail) (c
 		NewSender: newSender,
 		Deliver:   queue.Put,
 		Sleep:     pace.Wait,
-		Admit:     w.room.TakeSender,
-		Release:   w.room.LeaveSender,
+		Admit:     func() bool { return w.room.TakeSender(j.perSender) },
+		Release:   func() { w.room.LeaveSender(j.perSender) },
 		IsCrowded: w.config.Dialer.IsCrowded,
 		Held:      held,
 		Log:       w.config.Log,
@@ -83,13 +84,14 @@ func (w *Worker) call(j *job, queue *batch.Queue, held func() bool, t *trail) (c
 
 // job is a request that was parsed and checked.
 type job struct {
-	key      callKey
-	shard    *wire.Shard
-	work     engine.Work
-	reserved int64     // senders to take room for
-	planned  int64     // slots granted; 0 without end
-	cut      time.Time // when the caller's deadline cuts the call
-	deadline time.Time // zero: none
+	key       callKey
+	shard     *wire.Shard
+	work      engine.Work
+	need      admission.Need
+	perSender int64     // bytes of memory that each sender more may take
+	planned   int64     // slots granted; 0 without end
+	cut       time.Time // when the caller's deadline cuts the call
+	deadline  time.Time // zero: none
 }
 
 func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job, error) {
@@ -115,8 +117,8 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	if beyond != nil {
 		return nil, rpcerr.Invalid([]wire.Violation{{
 			Field: beyond.Field,
-			Description: fmt.Sprintf("%d %s at once are more than this worker's cap of %d; ask for fewer, or spread the run over more workers",
-				beyond.Value, beyond.What, beyond.Cap),
+			Description: fmt.Sprintf("%d %s at once are beyond the worker's cap of %d (%s); ask for fewer, or spread the run over more workers",
+				beyond.Value, beyond.What, beyond.Cap, beyond.Name),
 		}})
 	}
 	j := &job{
@@ -130,14 +132,20 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	if shard.StartClock > 0 {
 		j.work.Start = w.born.Add(shard.StartClock)
 	}
-	j.reserved = concurrency
+	reserved := concurrency
 	if p.Load.OpenLoop != nil {
-		j.reserved = 1 // the others as they are needed
+		reserved = 1 // the others as they are needed
 	}
 	if n := shard.Grants.Len(); n != schedule.Unbounded && shard.Lease == 0 {
 		j.planned = n
-		j.reserved = min(j.reserved, n)
+		reserved = min(reserved, n)
 	}
+	j.perSender = bytesPerSender(p)
+	most := min(shard.Grants.Len(), slots.Slots()) // a shard with a lease may be granted all that the run has
+	if shard.Lease > 0 {
+		most = slots.Slots()
+	}
+	j.need = admission.Need{Senders: reserved, Bytes: bytesPerCall(p, proto.Size(request.GetPlan()), most, w.config.Caps) + reserved*j.perSender}
 	return j, nil
 }
 
@@ -220,10 +228,11 @@ func (j *job) restUntil(now time.Time) time.Time {
 
 // options are what becomes of the call's outcomes. The stream of a direct call is read by whoever wants each of them, so its
 // senders wait for it unless the plan says otherwise; those of a shard do not, since a run is about its load.
-func (j *job) options() batch.Options {
+func (j *job) options(caps plan.Caps) batch.Options {
 	p := j.work.Plan
 	o := batch.Options{
 		Groups:    make([]string, len(p.Requests)),
+		Bound:     caps.QueueBytes,
 		TallyOnly: p.Outcomes.Detail == plan.DetailTallyOnly,
 		Fold:      p.Outcomes.SlowStream == plan.SlowStreamFold || p.Outcomes.SlowStream == 0 && j.key.shard != "",
 	}

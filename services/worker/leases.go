@@ -88,13 +88,13 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	if w.calls[j.key] != nil {
 		return nil, rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", j.key.shard, j.key.run)
 	}
-	if err := w.room.Take(j.reserved); err != nil {
+	if err := w.room.Take(j.need); err != nil {
 		return nil, rpcerr.Full("worker", err.Error())
 	}
 	id := rand.Text()
 	m, err := w.config.State.Create(id)
 	if err != nil {
-		w.room.Leave(j.reserved)
+		w.room.Leave(j.need)
 		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
 		return nil, rpcerr.NoState(err.Error())
 	}
@@ -124,7 +124,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 
 // leaveLease gives back what a shard took that is over; its final message stays.
 func (w *Worker) leaveLease(e *execution) {
-	w.room.Leave(e.job.reserved)
+	w.room.Leave(e.job.need)
 	time.AfterFunc(keepFinished, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()

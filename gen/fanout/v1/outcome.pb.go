@@ -94,12 +94,14 @@ const (
 	ErrorClass_ERROR_CLASS_CONN_PIPE ErrorClass = 30
 	// What arrived is not an HTTP response, or its head ended too early. Target; delivered.
 	ErrorClass_ERROR_CLASS_PROTO_MALFORMED ErrorClass = 31
-	// The response's head is longer than 64 KiB. Target; delivered.
+	// The response's head is longer than the worker's max_head_bytes. Target; delivered.
 	ErrorClass_ERROR_CLASS_PROTO_HEAD_TOO_LARGE ErrorClass = 32
 	// The connection ended within the body. Target; delivered.
 	ErrorClass_ERROR_CLASS_BODY_TRUNCATED ErrorClass = 35
 	// The connection was reset within the body. Target; delivered.
 	ErrorClass_ERROR_CLASS_BODY_RESET ErrorClass = 36
+	// The response's body is longer than the worker's max_response_bytes. Target; delivered.
+	ErrorClass_ERROR_CLASS_BODY_TOO_LARGE ErrorClass = 37
 	// The body's chunks are malformed. Target; delivered.
 	ErrorClass_ERROR_CLASS_BODY_CHUNK ErrorClass = 38
 	// A panic in the sender, recovered. Local; maybe delivered.
@@ -146,6 +148,7 @@ var (
 		32: "ERROR_CLASS_PROTO_HEAD_TOO_LARGE",
 		35: "ERROR_CLASS_BODY_TRUNCATED",
 		36: "ERROR_CLASS_BODY_RESET",
+		37: "ERROR_CLASS_BODY_TOO_LARGE",
 		38: "ERROR_CLASS_BODY_CHUNK",
 		39: "ERROR_CLASS_PANIC",
 		40: "ERROR_CLASS_OTHER",
@@ -186,6 +189,7 @@ var (
 		"ERROR_CLASS_PROTO_HEAD_TOO_LARGE": 32,
 		"ERROR_CLASS_BODY_TRUNCATED":       35,
 		"ERROR_CLASS_BODY_RESET":           36,
+		"ERROR_CLASS_BODY_TOO_LARGE":       37,
 		"ERROR_CLASS_BODY_CHUNK":           38,
 		"ERROR_CLASS_PANIC":                39,
 		"ERROR_CLASS_OTHER":                40,
@@ -885,7 +889,7 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"dial_nanos\x18\x04 \x01(\x03R\tdialNanos\x12\x1b\n" +
 	"\ttls_nanos\x18\x05 \x01(\x03R\btlsNanos\x12\x1f\n" +
 	"\vtls_resumed\x18\x06 \x01(\bR\n" +
-	"tlsResumed*\xef\b\n" +
+	"tlsResumed*\x8f\t\n" +
 	"\n" +
 	"ErrorClass\x12\x1b\n" +
 	"\x17ERROR_CLASS_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -923,7 +927,8 @@ const file_fanout_v1_outcome_proto_rawDesc = "" +
 	"\x1bERROR_CLASS_PROTO_MALFORMED\x10\x1f\x12$\n" +
 	" ERROR_CLASS_PROTO_HEAD_TOO_LARGE\x10 \x12\x1e\n" +
 	"\x1aERROR_CLASS_BODY_TRUNCATED\x10#\x12\x1a\n" +
-	"\x16ERROR_CLASS_BODY_RESET\x10$\x12\x1a\n" +
+	"\x16ERROR_CLASS_BODY_RESET\x10$\x12\x1e\n" +
+	"\x1aERROR_CLASS_BODY_TOO_LARGE\x10%\x12\x1a\n" +
 	"\x16ERROR_CLASS_BODY_CHUNK\x10&\x12\x15\n" +
 	"\x11ERROR_CLASS_PANIC\x10'\x12\x15\n" +
 	"\x11ERROR_CLASS_OTHER\x10(*\xed\x01\n" +

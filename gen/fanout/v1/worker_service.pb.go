@@ -1198,7 +1198,7 @@ func (x *GetWorkerResponse) GetAllowedTargets() []string {
 	return nil
 }
 
-// Caps are the bounds of one worker process. A request beyond one is refused with its name and value.
+// Caps are the bounds of one worker process, all inclusive. A request beyond one is refused, with the cap's name here and its value.
 type Caps struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls at once.
@@ -1220,9 +1220,17 @@ type Caps struct {
 	// A request's body, and the returned part of a response's.
 	MaxBodyBytes int64 `protobuf:"varint,9,opt,name=max_body_bytes,json=maxBodyBytes,proto3" json:"max_body_bytes,omitempty"`
 	// A URL.
-	MaxUrlBytes   int64 `protobuf:"varint,10,opt,name=max_url_bytes,json=maxUrlBytes,proto3" json:"max_url_bytes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxUrlBytes int64 `protobuf:"varint,10,opt,name=max_url_bytes,json=maxUrlBytes,proto3" json:"max_url_bytes,omitempty"`
+	// Redirects that a slot follows.
+	MaxRedirectCount int64 `protobuf:"varint,11,opt,name=max_redirect_count,json=maxRedirectCount,proto3" json:"max_redirect_count,omitempty"`
+	// The body of a response, as it is received: one that is longer ends in BODY_TOO_LARGE.
+	MaxResponseBytes int64 `protobuf:"varint,12,opt,name=max_response_bytes,json=maxResponseBytes,proto3" json:"max_response_bytes,omitempty"`
+	// Outcomes of one call that wait for its stream; what happens beyond it is for the plan's slow_stream.
+	MaxQueueBytes int64 `protobuf:"varint,13,opt,name=max_queue_bytes,json=maxQueueBytes,proto3" json:"max_queue_bytes,omitempty"`
+	// The limit on the process's memory. A call that may take more than is left of nine tenths of it is refused. 0: no limit.
+	MemoryLimitBytes int64 `protobuf:"varint,14,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Caps) Reset() {
@@ -1325,6 +1333,34 @@ func (x *Caps) GetMaxUrlBytes() int64 {
 	return 0
 }
 
+func (x *Caps) GetMaxRedirectCount() int64 {
+	if x != nil {
+		return x.MaxRedirectCount
+	}
+	return 0
+}
+
+func (x *Caps) GetMaxResponseBytes() int64 {
+	if x != nil {
+		return x.MaxResponseBytes
+	}
+	return 0
+}
+
+func (x *Caps) GetMaxQueueBytes() int64 {
+	if x != nil {
+		return x.MaxQueueBytes
+	}
+	return 0
+}
+
+func (x *Caps) GetMemoryLimitBytes() int64 {
+	if x != nil {
+		return x.MemoryLimitBytes
+	}
+	return 0
+}
+
 var File_fanout_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_worker_service_proto_rawDesc = "" +
@@ -1409,7 +1445,7 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
 	"\x04caps\x18\x05 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12#\n" +
 	"\rrunning_count\x18\x06 \x01(\x05R\frunningCount\x12'\n" +
-	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\xab\x03\n" +
+	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\xdd\x04\n" +
 	"\x04Caps\x12$\n" +
 	"\x0emax_call_count\x18\x01 \x01(\x03R\fmaxCallCount\x12(\n" +
 	"\x10max_sender_count\x18\x02 \x01(\x03R\x0emaxSenderCount\x12$\n" +
@@ -1421,7 +1457,11 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x0emax_head_bytes\x18\b \x01(\x03R\fmaxHeadBytes\x12$\n" +
 	"\x0emax_body_bytes\x18\t \x01(\x03R\fmaxBodyBytes\x12\"\n" +
 	"\rmax_url_bytes\x18\n" +
-	" \x01(\x03R\vmaxUrlBytes*\xdd\x01\n" +
+	" \x01(\x03R\vmaxUrlBytes\x12,\n" +
+	"\x12max_redirect_count\x18\v \x01(\x03R\x10maxRedirectCount\x12,\n" +
+	"\x12max_response_bytes\x18\f \x01(\x03R\x10maxResponseBytes\x12&\n" +
+	"\x0fmax_queue_bytes\x18\r \x01(\x03R\rmaxQueueBytes\x12,\n" +
+	"\x12memory_limit_bytes\x18\x0e \x01(\x03R\x10memoryLimitBytes*\xdd\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FINISH_REASON_COMPLETED\x10\x01\x12\x19\n" +

@@ -41,6 +41,7 @@ const (
 	ProtoHeadTooLarge Class = 32
 	BodyTruncated     Class = 35
 	BodyReset         Class = 36
+	BodyTooLarge      Class = 37
 	BodyChunk         Class = 38
 	Panic             Class = 39
 	Other             Class = 40
@@ -59,7 +60,7 @@ var classNames = [ClassCount]string{
 	TimeoutWrite: "TIMEOUT_WRITE", TimeoutFirstByte: "TIMEOUT_FIRST_BYTE", TimeoutBody: "TIMEOUT_BODY", TimeoutTotal: "TIMEOUT_TOTAL",
 	ConnClosedIdle: "CONN_CLOSED_IDLE", ConnReset: "CONN_RESET", ConnEOF: "CONN_EOF", ConnPipe: "CONN_PIPE",
 	ProtoMalformed: "PROTO_MALFORMED", ProtoHeadTooLarge: "PROTO_HEAD_TOO_LARGE",
-	BodyTruncated: "BODY_TRUNCATED", BodyReset: "BODY_RESET", BodyChunk: "BODY_CHUNK",
+	BodyTruncated: "BODY_TRUNCATED", BodyReset: "BODY_RESET", BodyTooLarge: "BODY_TOO_LARGE", BodyChunk: "BODY_CHUNK",
 	Panic: "PANIC", Other: "OTHER",
 }
 
@@ -99,7 +100,7 @@ func (c Class) Delivery() Delivery {
 	case PolicyBlocked, LocalFiles, LocalPorts, LocalMemory, LocalDenied, DNSNotFound, DNSTimeout, DNSOther,
 		DialRefused, DialUnreachable, DialTimeout, DialOther, TLSVerify, TLSHostname, TLSNotTLS, TLSAlert, TLSTimeout:
 		return NotDelivered
-	case PolicyRedirect, TimeoutBody, ProtoMalformed, ProtoHeadTooLarge, BodyTruncated, BodyReset, BodyChunk:
+	case PolicyRedirect, TimeoutBody, ProtoMalformed, ProtoHeadTooLarge, BodyTruncated, BodyReset, BodyTooLarge, BodyChunk:
 		return Delivered
 	default:
 		return MaybeDelivered

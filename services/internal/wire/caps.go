@@ -23,6 +23,10 @@ func CapsProto(caps plan.Caps) *fanoutv1.Caps {
 		MaxHeadBytes:     caps.HeadBytes,
 		MaxBodyBytes:     caps.BodyBytes,
 		MaxUrlBytes:      caps.URLBytes,
+		MaxRedirectCount: caps.Redirects,
+		MaxResponseBytes: caps.ResponseBytes,
+		MaxQueueBytes:    caps.QueueBytes,
+		MemoryLimitBytes: caps.Memory,
 	}
 }
 
@@ -39,6 +43,11 @@ func Caps(pb *fanoutv1.Caps) plan.Caps {
 		HeadBytes: pb.GetMaxHeadBytes(),
 		BodyBytes: pb.GetMaxBodyBytes(),
 		URLBytes:  pb.GetMaxUrlBytes(),
+
+		Redirects:     pb.GetMaxRedirectCount(),
+		ResponseBytes: pb.GetMaxResponseBytes(),
+		QueueBytes:    pb.GetMaxQueueBytes(),
+		Memory:        pb.GetMemoryLimitBytes(),
 	}
 }
 
@@ -55,5 +64,9 @@ func noCaps() plan.Caps {
 		HeadBytes: math.MaxInt64,
 		BodyBytes: math.MaxInt64,
 		URLBytes:  math.MaxInt64,
+
+		Redirects:     math.MaxInt64,
+		ResponseBytes: math.MaxInt64,
+		QueueBytes:    math.MaxInt64,
 	}
 }

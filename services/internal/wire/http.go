@@ -9,17 +9,12 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 )
 
-const (
-	// maxRedirects is more than twice what browsers follow before they call it a loop.
-	maxRedirects = 50
-
-	// maxPerConnection is no limit in practice: a connection that carries a million a minute gets there in 16 hours.
-	maxPerConnection = 1_000_000_000
-)
+// maxPerConnection is no limit in practice: a connection that carries a million a minute gets there in 16 hours.
+const maxPerConnection = 1_000_000_000
 
 func (c *checker) http(pb *fanoutv1.HttpOptions) plan.HTTPOptions {
 	const at = "plan.http"
-	c.inRange(at, "max_redirects", int64(pb.GetMaxRedirects()), 0, maxRedirects)
+	c.capped(at, "max_redirects", int64(pb.GetMaxRedirects()), 0, c.caps.Redirects, "max_redirect_count")
 	c.inRange(at, "requests_per_connection", int64(pb.GetRequestsPerConnection()), 0, maxPerConnection)
 	return plan.HTTPOptions{
 		Timeout:          c.positive(at, "timeout", pb.GetTimeout()),

@@ -12,7 +12,7 @@ func (c *checker) load(pb *fanoutv1.Load) plan.Load {
 		Requests: pb.GetRequests(),
 		Duration: c.positive(at, "duration", pb.GetDuration()),
 	}
-	c.inRange(at, "requests", l.Requests, 0, c.caps.Slots)
+	c.capped(at, "requests", l.Requests, 0, c.caps.Slots, "max_slot_count")
 	if pb.GetGraceDuration() != nil {
 		grace := c.duration(at, "grace_duration", pb.GetGraceDuration())
 		l.Grace = &grace
@@ -33,6 +33,6 @@ func (c *checker) load(pb *fanoutv1.Load) plan.Load {
 
 func (c *checker) closedLoop(at string, pb *fanoutv1.ClosedLoop) *plan.ClosedLoop {
 	// What one worker takes is for its admission to say; nobody has more senders than slots.
-	c.inRange(at, "concurrency", pb.GetConcurrency(), 1, c.caps.Slots)
+	c.capped(at, "concurrency", pb.GetConcurrency(), 1, c.caps.Slots, "max_slot_count")
 	return &plan.ClosedLoop{Concurrency: pb.GetConcurrency()}
 }

@@ -24,7 +24,7 @@ const (
 
 // ParseNewRun is the run that a request asks for, or all that is wrong with it, its plan included.
 func ParseNewRun(req *fanoutv1.CreateRunRequest, caps plan.Caps) (run.NewRun, []Violation) {
-	c := &checker{caps: caps, slow: plan.SlowStreamFold}
+	c := &checker{caps: caps, whose: "coordinator", slow: plan.SlowStreamFold}
 	c.requestID(req.GetRequestId())
 	p := c.plan(req.GetPlan())
 	if c.atMost("", "name", req.GetName(), maxRunNameBytes) {

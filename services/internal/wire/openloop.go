@@ -58,7 +58,7 @@ func (c *checker) stages(at string, pbs []*fanoutv1.Stage, load *fanoutv1.Load) 
 		}
 	}
 	if load.GetDuration() == nil && sum > c.caps.Duration {
-		c.addf(at, "stages", "%s of all stages together are beyond the cap of %s; use at most that", show(sum), show(c.caps.Duration))
+		c.addf(at, "stages", "%s of all stages together are beyond %s; use at most that", show(sum), c.maxDuration())
 	}
 	return stages
 }
@@ -83,7 +83,7 @@ func (c *checker) rate(at, name string, rate float64) float64 {
 	case rate < 0:
 		c.addf(at, name, "%s is less than 0; use 0 to %s", showRate(rate), showRate(c.caps.Rate))
 	case rate > c.caps.Rate:
-		c.addf(at, name, "%s is beyond the cap of %s; use at most that", showRate(rate), showRate(c.caps.Rate))
+		c.addf(at, name, "%s is beyond %s; use at most that", showRate(rate), c.limit("max_rate_per_second", showRate(c.caps.Rate)))
 	default:
 		return rate
 	}
@@ -112,14 +112,18 @@ func (c *checker) slots(at string, load plan.Load) {
 	case n == 0:
 		c.addf(at, "stages", "0 slots fall due within %s; give a stage within it a rate of more than 0", show(load.End()))
 	case load.Requests > 0 && schedule.New(&plan.Plan{Load: load}).Due(load.Requests-1) > c.caps.Duration && n >= load.Requests:
-		c.addf(at, "stages", "%d requests at these rates take longer than the cap of %s; use higher rates or fewer requests", load.Requests, show(c.caps.Duration))
+		c.addf(at, "stages", "%d requests at these rates take longer than %s; use higher rates or fewer requests", load.Requests, c.maxDuration())
 	case n == schedule.Unbounded || n <= c.caps.Slots || load.Requests > 0:
 	case len(stages) == 1 && stages[0].EndRate == nil:
-		c.addf(at+".stages[0]", "rate_per_second", "%s per second for %s are %d slots, beyond the cap of %d; lower the rate or the duration",
-			showRate(stages[0].Rate), show(earliest(load.Duration, stages[0].Duration)), n, c.caps.Slots)
+		c.addf(at+".stages[0]", "rate_per_second", "%s per second for %s are %d slots, beyond %s; lower the rate or the duration",
+			showRate(stages[0].Rate), show(earliest(load.Duration, stages[0].Duration)), n, c.maxSlots())
 	default:
-		c.addf(at, "stages", "%d slots fall due within %s, beyond the cap of %d; lower rates or durations", n, show(load.End()), c.caps.Slots)
+		c.addf(at, "stages", "%d slots fall due within %s, beyond %s; lower rates or durations", n, show(load.End()), c.maxSlots())
 	}
+}
+
+func (c *checker) maxSlots() string {
+	return c.limit("max_slot_count", strconv.FormatInt(c.caps.Slots, 10))
 }
 
 // earliest is the lesser of two durations of which 0 is not given.

@@ -39,7 +39,7 @@ func TestHTTPViolations(t *testing.T) {
 		{"tls_timeout", http(&fanoutv1.HttpOptions{TlsTimeout: durationpb.New(25 * time.Hour)}), "plan.http.tls_timeout", "25h ", "cap"},
 		{"first_byte_timeout", http(&fanoutv1.HttpOptions{FirstByteTimeout: &durationpb.Duration{Nanos: 1e9}}), "plan.http.first_byte_timeout", "0 s and 1000000000 ns", "not a duration"},
 		{"max_redirects below 0", http(&fanoutv1.HttpOptions{MaxRedirects: -1}), "plan.http.max_redirects", "-1", "0 to 50"},
-		{"max_redirects above 50", http(&fanoutv1.HttpOptions{MaxRedirects: 51}), "plan.http.max_redirects", "51", "0 to 50"},
+		{"max_redirects above 50", http(&fanoutv1.HttpOptions{MaxRedirects: 51}), "plan.http.max_redirects", "51", "the worker's cap of 50 (max_redirect_count);"},
 
 		{"requests_per_connection below 0", http(&fanoutv1.HttpOptions{RequestsPerConnection: -1}), "plan.http.requests_per_connection", "-1", "0 to 1000000000"},
 		{"requests_per_connection above the cap", http(&fanoutv1.HttpOptions{RequestsPerConnection: 1e9 + 1}), "plan.http.requests_per_connection", "1000000001", "0 to 1000000000"},
@@ -107,7 +107,7 @@ func TestOutcomeOptionViolations(t *testing.T) {
 	hundred := strings.Fields(strings.Repeat("x ", 100))
 	for _, tt := range []planCase{
 		{"max_bytes below 0", body(-1), "plan.outcomes.body.max_bytes", "-1", "0 to 1048576"},
-		{"max_bytes above the cap", body(1<<20 + 1), "plan.outcomes.body.max_bytes", "1048577", "0 to 1048576"},
+		{"max_bytes above the cap", body(1<<20 + 1), "plan.outcomes.body.max_bytes", "1048577", "the worker's cap of 1048576 (max_body_bytes);"},
 		{"max_bytes at the cap", body(1 << 20), "", "", ""},
 		{"a hundred headers", headers(hundred...), "", "", ""},
 		{"too many headers", headers(append(hundred, "y")...), "plan.outcomes.headers", "101 names", "cap of 100"},

@@ -44,7 +44,7 @@ func (c *checker) bodyBytes(at string, pb *fanoutv1.BodyOptions) int {
 		return 0
 	}
 	n := int64(pb.GetMaxBytes())
-	c.inRange(at, "body.max_bytes", n, 0, c.caps.BodyBytes)
+	c.capped(at, "body.max_bytes", n, 0, c.caps.BodyBytes, "max_body_bytes")
 	if n == 0 {
 		n = min(defaultBodyBytes, c.caps.BodyBytes)
 	}

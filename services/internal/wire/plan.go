@@ -9,6 +9,7 @@
 package wire
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ const (
 //
 // What it accepts it accepts again from PlanProto, within the same caps: so a coordinator can pass on what it took in.
 func ParsePlan(pb *fanoutv1.Plan, caps plan.Caps) (*plan.Plan, []Violation) {
-	c := &checker{caps: caps}
+	c := &checker{caps: caps, whose: "worker"}
 	return c.checked(pb)
 }
 
@@ -69,7 +70,7 @@ func (c *checker) plan(pb *fanoutv1.Plan) *plan.Plan {
 
 func (c *checker) planSize(size int64) {
 	if size > c.caps.PlanBytes {
-		c.addf("plan", "", "%d bytes encoded are beyond the cap of %d; send fewer or smaller requests", size, c.caps.PlanBytes)
+		c.addf("plan", "", "%d bytes encoded are beyond %s; send fewer or smaller requests", size, c.limit("max_plan_bytes", strconv.FormatInt(c.caps.PlanBytes, 10)))
 	}
 }
 
@@ -89,9 +90,9 @@ func (c *checker) filledSize(size int64, p *plan.Plan) {
 // fill gives a checked plan its defaults.
 func (c *checker) fill(p *plan.Plan) {
 	h := &p.HTTP
-	orDefault(&h.Timeout, defaultTimeout)
-	orDefault(&h.DialTimeout, defaultDialTimeout)
-	orDefault(&h.TLSTimeout, defaultTLSTimeout)
+	orDefault(&h.Timeout, min(defaultTimeout, c.caps.Duration))
+	orDefault(&h.DialTimeout, min(defaultDialTimeout, c.caps.Duration))
+	orDefault(&h.TLSTimeout, min(defaultTLSTimeout, c.caps.Duration))
 	orDefault(&h.Engine, plan.EngineHTTP1)
 	orDefault(&p.Outcomes.Detail, plan.DetailEvery)
 	orDefault(&p.Outcomes.SlowStream, c.slow)

@@ -301,6 +301,6 @@ func TestPlanBytes(t *testing.T) {
 	caps.PlanBytes--
 	for _, pb := range []*fanoutv1.Plan{pb, PlanProto(p)} {
 		_, violations := ParsePlan(pb, caps)
-		wantViolations(t, violations, Violation{"plan", num(int(filled)) + " bytes encoded are beyond the cap of " + num(int(caps.PlanBytes))})
+		wantViolations(t, violations, Violation{"plan", num(int(filled)) + " bytes encoded are beyond the worker's cap of " + num(int(caps.PlanBytes)) + " (max_plan_bytes);"})
 	}
 }

@@ -37,7 +37,7 @@ var refusedHeaders = map[string]string{
 
 func (c *checker) requests(pbs []*fanoutv1.Request) []plan.Request {
 	const at = "plan.requests"
-	c.inRange(at, "", int64(len(pbs)), 1, c.caps.Requests)
+	c.capped(at, "", int64(len(pbs)), 1, c.caps.Requests, "max_request_count")
 	requests := make([]plan.Request, 0, len(pbs))
 	groups := make(map[string]bool)
 	var weights int64
@@ -102,7 +102,7 @@ func (c *checker) body(at string, pb *fanoutv1.Body) []byte {
 	}
 	body := content(pb)
 	if size := int64(len(body)); size > c.caps.BodyBytes {
-		c.addf(at, "body", "%d bytes are beyond the cap of %d; use a smaller body", size, c.caps.BodyBytes)
+		c.addf(at, "body", "%d bytes are beyond %s; use a smaller body", size, c.limit("max_body_bytes", strconv.FormatInt(c.caps.BodyBytes, 10)))
 	}
 	if len(body) == 0 {
 		return nil // an empty body and no body are the same request
@@ -137,7 +137,7 @@ func (c *checker) headers(at string, pbs []*fanoutv1.Header) []plan.Header {
 		}
 	}
 	if size > c.caps.HeadBytes {
-		c.addf(at, "headers", "%d bytes of headers are beyond the cap of %d; use fewer or shorter ones", size, c.caps.HeadBytes)
+		c.addf(at, "headers", "%d bytes of headers are beyond %s; use fewer or shorter ones", size, c.limit("max_head_bytes", strconv.FormatInt(c.caps.HeadBytes, 10)))
 	}
 	return headers
 }

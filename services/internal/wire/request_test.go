@@ -45,13 +45,13 @@ func TestRequestViolations(t *testing.T) {
 
 		{"timeout 0", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = &durationpb.Duration{} }, "plan.requests[0].timeout", "0s", "more than 0"},
 		{"timeout below 0", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = durationpb.New(-time.Second) }, "plan.requests[0].timeout", "-1s", "more than 0"},
-		{"timeout above the cap", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = durationpb.New(25 * time.Hour) }, "plan.requests[0].timeout", "25h ", "cap of 24h;"},
+		{"timeout above the cap", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = durationpb.New(25 * time.Hour) }, "plan.requests[0].timeout", "25h ", "the worker's cap of 24h (max_duration);"},
 		{"timeout at the cap", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = durationpb.New(24 * time.Hour) }, "", "", ""},
 		{"timeout of mixed signs", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = &durationpb.Duration{Seconds: 5, Nanos: -7} }, "plan.requests[0].timeout", "5 s and -7 ns", "same sign"},
 		{"timeout beyond any duration", func(pb *fanoutv1.Plan) { pb.Requests[0].Timeout = &durationpb.Duration{Seconds: 1 << 62} }, "plan.requests[0].timeout", "4611686018427387904 s", "not a duration"},
 		{"timeout beyond int64", func(pb *fanoutv1.Plan) {
 			pb.Requests[0].Timeout = &durationpb.Duration{Seconds: 315_576_000_000}
-		}, "plan.requests[0].timeout", "2562047h47m", "cap of 24h;"},
+		}, "plan.requests[0].timeout", "2562047h47m", "the worker's cap of 24h (max_duration);"},
 
 		{"group too long", func(pb *fanoutv1.Plan) { pb.Requests[0].Group = strings.Repeat("g", 65) }, "plan.requests[0].group", "65 bytes", "cap of 64"},
 		{"group as long as can be", func(pb *fanoutv1.Plan) { pb.Requests[0].Group = strings.Repeat("g", 64) }, "", "", ""},
@@ -66,7 +66,7 @@ func TestRequestViolations(t *testing.T) {
 
 		{"body too long", func(pb *fanoutv1.Plan) {
 			pb.Requests[0].Body = &fanoutv1.Body{Content: &fanoutv1.Body_Data{Data: make([]byte, 1<<20+1)}}
-		}, "plan.requests[0].body", "1048577", "cap of 1048576"},
+		}, "plan.requests[0].body", "1048577", "the worker's cap of 1048576 (max_body_bytes);"},
 		{"body as long as can be", func(pb *fanoutv1.Plan) {
 			pb.Requests[0].Body = &fanoutv1.Body{Content: &fanoutv1.Body_Text{Text: strings.Repeat("x", 1<<20)}}
 		}, "", "", ""},
@@ -83,7 +83,7 @@ func TestTooManyRequests(t *testing.T) {
 	t.Parallel()
 	caps := plan.DefaultCaps()
 	caps.Requests = 2
-	tt := planCase{change: func(pb *fanoutv1.Plan) { repeat(pb, 3, func(int, *fanoutv1.Request) {}) }, field: "plan.requests", value: "3 ", words: "use 1 to 2"}
+	tt := planCase{change: func(pb *fanoutv1.Plan) { repeat(pb, 3, func(int, *fanoutv1.Request) {}) }, field: "plan.requests", value: "3 ", words: "the worker's cap of 2 (max_request_count);"}
 	tt.run(t, caps)
 }
 
@@ -125,7 +125,7 @@ func TestHeaderViolations(t *testing.T) {
 		{"two hosts", header("Host", "x", "hOsT", "x"), "plan.requests[0].headers[1].name", `"hOsT"`, "twice"},
 
 		{"as much as can be", header("X", strings.Repeat("v", 64<<10-5)), "", "", ""},
-		{"too much", header("X", strings.Repeat("v", 64<<10-5), "Y", ""), "plan.requests[0].headers", "65541 bytes", "cap of 65536"},
+		{"too much", header("X", strings.Repeat("v", 64<<10-5), "Y", ""), "plan.requests[0].headers", "65541 bytes", "the worker's cap of 65536 (max_head_bytes);"},
 	}
 	for _, refused := range []string{
 		"Content-Length", "transfer-encoding", "CONNECTION", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "TE", "te",

@@ -19,7 +19,7 @@ const (
 
 func (c *checker) url(at, raw string) string {
 	if size := int64(len(raw)); size > c.caps.URLBytes {
-		c.addf(at, "url", "%s has %d bytes, beyond the cap of %d; use a shorter URL", quote(withoutPassword(raw)), size, c.caps.URLBytes)
+		c.addf(at, "url", "%s has %d bytes, beyond %s; use a shorter URL", quote(withoutPassword(raw)), size, c.limit("max_url_bytes", strconv.FormatInt(c.caps.URLBytes, 10)))
 		return raw
 	}
 	if problem := urlProblem(raw); problem != "" {

@@ -61,7 +61,7 @@ func TestURLs(t *testing.T) {
 		{"http://" + strings.Repeat("a.", 127) + "a/", "a.a", "neither a name"},
 		{"http://xn--\u00fc/", "xn--", ""},
 		{"http://user:secret@x:0/", `"http://user:xxxxx@x:0/"`, "has the port 0"},
-		{prefix + strings.Repeat("p", 8<<10), `ppp"…`, "has 8201 bytes, beyond the cap of 8192"},
+		{prefix + strings.Repeat("p", 8<<10), `ppp"…`, "has 8201 bytes, beyond the worker's cap of 8192 (max_url_bytes);"},
 	} {
 		t.Run(quote(tt.url), func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,7 @@ const (
 // something is.
 type checker struct {
 	caps  plan.Caps
+	whose string          // the service that the caps are of
 	shown bool            // the plan is one as a run shows it: without its key
 	slow  plan.SlowStream // default of the plan
 	found []Violation
@@ -92,6 +93,22 @@ func (c *checker) inRange(at, name string, value, low, high int64) bool {
 	return false
 }
 
+// capped reports whether value is within low and one of the caps, both inclusive, and adds a violation if not.
+func (c *checker) capped(at, name string, value, low, limit int64, limitName string) bool {
+	if value > limit {
+		c.addf(at, name, "%d is beyond %s; use at most that", value, c.limit(limitName, strconv.FormatInt(limit, 10)))
+		return false
+	}
+	return c.inRange(at, name, value, low, limit)
+}
+
+// limit is one of the caps as a violation names it: whose it is, its value, and its name in fanout.v1.Caps.
+func (c *checker) limit(name, value string) string {
+	return "the " + c.whose + "'s cap of " + value + " (" + name + ")"
+}
+
+func (c *checker) maxDuration() string { return c.limit("max_duration", show(c.caps.Duration)) }
+
 // atLeast reports whether value is low or more, and adds a violation if not.
 func (c *checker) atLeast(at, name string, value, low int64) bool {
 	if value < low {
@@ -123,7 +140,7 @@ func (c *checker) duration(at, name string, pb *durationpb.Duration) time.Durati
 	case d < 0:
 		c.addf(at, name, "%s is less than 0; use 0 to %s", show(d), show(c.caps.Duration))
 	case d > c.caps.Duration:
-		c.addf(at, name, "%s is beyond the cap of %s; use at most that", show(d), show(c.caps.Duration))
+		c.addf(at, name, "%s is beyond %s; use at most that", show(d), c.maxDuration())
 	default:
 		return d
 	}

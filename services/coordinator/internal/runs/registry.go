@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// maxRunning is how many runs may go on at once.
-	maxRunning = 64
 	// keepRequestIDs is how long a request_id is remembered, so that a CreateRun may be repeated.
 	keepRequestIDs = 24 * time.Hour
 	// createBound is how long the store may take to create a run.
@@ -24,7 +22,7 @@ const (
 
 var (
 	// ErrFull says that as many runs go on as may.
-	ErrFull = fmt.Errorf("%d runs are going on, which is the most at once; wait for one to end, or cancel one", maxRunning)
+	ErrFull = errors.New("the coordinator is full")
 	// ErrClosed says that the coordinator is shutting down.
 	ErrClosed = errors.New("the coordinator is shutting down")
 	// ErrNotEnded says that a run still goes on.
@@ -137,14 +135,14 @@ func (r *Registry) hasRoom() error {
 	if r.closed {
 		return ErrClosed
 	}
-	n := 0
+	n := int64(0)
 	for _, known := range r.live {
 		if !known.over() {
 			n++
 		}
 	}
-	if n >= maxRunning {
-		return ErrFull
+	if most := r.config.MaxRunning; n >= most {
+		return fmt.Errorf("%w: %d of %d runs (--max-runs) are going on; wait for one to end, or cancel one", ErrFull, n, most)
 	}
 	return nil
 }

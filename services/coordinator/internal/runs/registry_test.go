@@ -70,6 +70,9 @@ func find(t *testing.T, r *Registry, id string) *Run {
 	return found
 }
 
+// maxRunning is how many runs may go on at once in tests.
+const maxRunning = 64
+
 // newRegistry is a registry without workers, for a test in a bubble.
 func newRegistry(t *testing.T) (*Registry, *lookup) {
 	t.Helper()
@@ -79,7 +82,8 @@ func newRegistry(t *testing.T) (*Registry, *lookup) {
 		t.Fatal(err)
 	}
 	r, err := NewRegistry(t.Context(), Config{
-		Workers: l.workers, Store: session, Lease: 8 * time.Second, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
+		MaxRunning: maxRunning,
+		Workers:    l.workers, Store: session, Lease: 8 * time.Second, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

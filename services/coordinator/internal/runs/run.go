@@ -29,6 +29,8 @@ type Config struct {
 	ReadOnly bool
 	// Lease is how long a worker goes on without this coordinator.
 	Lease time.Duration
+	// MaxRunning is how many runs may go on at once.
+	MaxRunning int64
 	// Fenced is called when another coordinator has taken over the store: this one has to end.
 	Fenced func()
 	Log    *slog.Logger

@@ -33,7 +33,8 @@ func TestCreatorThatGoesAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := NewRegistry(t.Context(), Config{
-			Workers: new(lookup).workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, Fenced: func() {},
+			MaxRunning: maxRunning,
+			Workers:    new(lookup).workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, Fenced: func() {},
 			Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

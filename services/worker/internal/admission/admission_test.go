@@ -50,29 +50,29 @@ func TestConcurrency(t *testing.T) {
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	r := NewRoom(plan.Caps{Calls: 2, Senders: 10})
-	if err := r.Take(8); err != nil {
+	if err := r.Take(Need{Senders: 8}); err != nil {
 		t.Fatalf("Take(8) = %v", err)
 	}
 	var full *Full
-	if err := r.Take(3); !errors.As(err, &full) || full.What != "senders" || full.Used != 8 {
+	if err := r.Take(Need{Senders: 3}); !errors.As(err, &full) || full.What != "senders" || full.Used != 8 {
 		t.Errorf("Take(3) = %v, want that 8 of 10 senders are taken", err)
 	}
 	taken := 0
-	for r.TakeSender() {
+	for r.TakeSender(0) {
 		taken++
 	}
 	if taken != 2 {
 		t.Errorf("TakeSender gave %d, want the two that were left", taken)
 	}
-	r.LeaveSender()
-	if err := r.Take(1); err != nil {
+	r.LeaveSender(0)
+	if err := r.Take(Need{Senders: 1}); err != nil {
 		t.Errorf("Take(1) = %v", err)
 	}
-	if err := r.Take(0); !errors.As(err, &full) || full.What != "calls" {
+	if err := r.Take(Need{}); !errors.As(err, &full) || full.What != "calls" {
 		t.Errorf("Take(0) = %v, want that all calls are taken", err)
 	}
-	r.Leave(1)
-	r.Leave(8)
+	r.Leave(Need{Senders: 1})
+	r.Leave(Need{Senders: 8})
 	if got := r.Calls(); got != 0 {
 		t.Errorf("Calls() = %d, want 0", got)
 	}

@@ -16,6 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// maxQueued is the bound of a queue that was given none.
+const maxQueued = 64 << 20
+
 // position is a call that stands where it was put.
 type position struct {
 	mu      sync.Mutex

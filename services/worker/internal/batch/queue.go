@@ -3,15 +3,15 @@
 package batch
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
 const (
-	// maxQueued bounds the memory of outcomes that wait for the stream. When it is reached the senders wait, or fold.
-	maxQueued = 64 << 20
 	// outcomeSize is what an outcome is taken for, without what it points to: its 128 bytes, and three quarters of that for the
 	// slice that grows.
 	outcomeSize = 224
@@ -21,6 +21,7 @@ const (
 type Options struct {
 	Groups    []string // by request
 	TallyOnly bool     // no outcome is listed
+	Bound     int64    // bytes of outcomes that wait for the stream, beyond which senders wait, or fold; default: the default cap
 	Fold      bool     // outcomes for which there is no room are not listed; otherwise senders wait for room
 }
 
@@ -44,7 +45,7 @@ type Queue struct {
 
 // NewQueue makes an empty queue.
 func NewQueue(options Options) *Queue {
-	q := &Queue{options: options, bound: maxQueued, ready: make(chan struct{}, 1), bulk: make(chan struct{}, 1)}
+	q := &Queue{options: options, bound: int(cmp.Or(options.Bound, plan.DefaultCaps().QueueBytes)), ready: make(chan struct{}, 1), bulk: make(chan struct{}, 1)}
 	q.room.L = &q.mu
 	return q
 }

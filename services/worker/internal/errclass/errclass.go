@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -31,6 +32,14 @@ var (
 // ErrRedirect is a redirect that is not followed because of where it leads.
 var ErrRedirect = errors.New("redirect refused")
 
+// BodyTooLargeError says that the body of a response is longer than it may be.
+type BodyTooLargeError struct{ Cap int64 }
+
+// Error names the cap.
+func (e *BodyTooLargeError) Error() string {
+	return fmt.Sprintf("the response's body is longer than the worker's cap of %d bytes (max_response_bytes)", e.Cap)
+}
+
 // Phase is how far an attempt got.
 type Phase int32
 
@@ -54,6 +63,7 @@ type Failure struct {
 	Redirect bool // the attempt was a redirect's hop
 	Chunked  bool // the response's body came in chunks
 	HeadFull bool // as many bytes of head arrived as are allowed
+	HeadCap  int  // so many
 }
 
 // Class is the class of the failure: the first that fits in the order of origin (policy, control, local), then of phase.
@@ -211,6 +221,8 @@ func (f *Failure) timeout() outcome.Class {
 
 func (f *Failure) body() outcome.Class {
 	switch {
+	case errors.As(f.Err, new(*BodyTooLargeError)):
+		return outcome.BodyTooLarge
 	case errors.Is(f.Err, syscall.ECONNRESET), errors.Is(f.Err, syscall.ECONNABORTED):
 		return outcome.BodyReset
 	case errors.Is(f.Err, io.EOF), errors.Is(f.Err, io.ErrUnexpectedEOF):

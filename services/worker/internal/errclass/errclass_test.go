@@ -106,6 +106,7 @@ func TestClass(t *testing.T) {
 		{"end in the head", Failure{Err: io.ErrUnexpectedEOF, Phase: Head}, outcome.ProtoMalformed},
 		{"no HTTP", Failure{Err: errors.New("malformed"), Phase: Head}, outcome.ProtoMalformed},
 		{"full head", Failure{Err: errors.New("too long"), Phase: Head, HeadFull: true}, outcome.ProtoHeadTooLarge},
+		{"a body that is too long", Failure{Err: &BodyTooLargeError{10}, Phase: Body, Chunked: true}, outcome.BodyTooLarge},
 
 		{"end in the body", Failure{Err: io.ErrUnexpectedEOF, Phase: Body}, outcome.BodyTruncated},
 		{"end in a chunk", Failure{Err: io.ErrUnexpectedEOF, Phase: Body, Chunked: true}, outcome.BodyTruncated},

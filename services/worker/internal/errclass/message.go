@@ -3,6 +3,7 @@ package errclass
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -57,7 +58,9 @@ func (f *Failure) message(class outcome.Class) string {
 	case class == outcome.BodyTruncated:
 		return "the connection ended within the response's body"
 	case class == outcome.ProtoHeadTooLarge:
-		return "the response's head is longer than 64 KiB"
+		return fmt.Sprintf("the response's head is longer than the worker's cap of %d bytes (max_head_bytes)", f.HeadCap)
+	case class == outcome.BodyTooLarge:
+		return f.Err.Error()
 	case class == outcome.ProtoMalformed && (errors.Is(f.Err, io.EOF) || errors.Is(f.Err, io.ErrUnexpectedEOF)):
 		return "the connection ended within the response's head"
 	case class == outcome.ProtoMalformed:

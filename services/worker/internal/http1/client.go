@@ -8,6 +8,7 @@
 package http1
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,6 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
-// maxHead is the longest head of a response, interim responses included, in bytes: the cap on heads in both directions.
-const maxHead = 64 << 10
-
 // epoch is where the clock of deadlines begins: connections outlive the call that opened them.
 var epoch = time.Now()
 
@@ -32,6 +30,8 @@ type Config struct {
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
 	Watch     connect.Watch
+	MaxHead   int   // the longest head of a response, interim responses included, in bytes; default: the default cap
+	MaxBody   int64 // the longest body of a response, in bytes; 0: as long as it likes
 	Pool      *Pool // keeps connections for later calls; nil: every connection ends with the call
 	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
 	// hop came between it and the slot's beginning. Nil: it may.
@@ -57,6 +57,7 @@ const bodyBuffer = 64 << 10
 
 // New makes a client for the plan's requests. It fails when the plan was not checked by package wire.
 func New(p *plan.Plan, config Config) (*Client, error) {
+	config.MaxHead = cmp.Or(config.MaxHead, int(plan.DefaultCaps().HeadBytes))
 	c := &Client{
 		config:  config,
 		plan:    p,

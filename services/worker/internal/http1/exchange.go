@@ -29,13 +29,14 @@ type exchange struct {
 	read    int      // bytes of heads so far
 	full    bool     // the head is too long
 	head    head
+	size    int64         // of the body so far
 	kept    *outcome.Body // nil: the body is dropped
 }
 
 // begin begins a hop.
 func (x *exchange) begin(c *conn, r *rendered) {
 	x.conn, x.last, x.isHead, x.isFinal = c, &r.answer, r.isHead, true
-	x.rest, x.read, x.full, x.head, x.kept = nil, 0, false, head{}, nil
+	x.rest, x.read, x.full, x.head, x.size, x.kept = nil, 0, false, head{}, 0, nil
 	x.outcome.FirstByte = 0
 }
 
@@ -139,14 +140,14 @@ func (x *exchange) nextHead() error {
 		}
 	}
 	if plain == complete {
-		if x.read += x.head.size; x.read > maxHead {
+		if x.read += x.head.size; x.read > x.client.config.MaxHead {
 			return x.tooLong()
 		}
 		return nil
 	}
 	for head := (coming{}); ; {
 		b := x.conn.received()
-		b = b[:min(len(b), maxHead-x.read)]
+		b = b[:min(len(b), x.client.config.MaxHead-x.read)]
 		if end := head.end(b); end > 0 {
 			x.read += end
 			if plain != odd && parseHead(b[:end], x.isHead, &x.head) == complete {
@@ -157,7 +158,7 @@ func (x *exchange) nextHead() error {
 		if head.isRefused(b) {
 			return errMalformed
 		}
-		if x.read+len(b) == maxHead {
+		if x.read+len(b) == x.client.config.MaxHead {
 			return x.tooLong()
 		}
 		if err := x.more(); err != nil {
@@ -184,8 +185,21 @@ func (x *exchange) body() error {
 	}
 }
 
+// grow notes that the body has n bytes more, or will have, and fails if they are too many.
+func (x *exchange) grow(n int64) error {
+	most := x.client.config.MaxBody
+	if most > 0 && n > most-x.size {
+		return &errclass.BodyTooLargeError{Cap: most}
+	}
+	x.size += n
+	return nil
+}
+
 // data takes the next n bytes as the body's.
 func (x *exchange) data(n int64) error {
+	if err := x.grow(n); err != nil {
+		return err
+	}
 	c := x.conn
 	here := min(int64(len(c.received())), n)
 	x.take(c.in[c.head : c.head+int(here)])
@@ -222,6 +236,9 @@ func (x *exchange) data(n int64) error {
 // toEnd takes all that comes until the connection ends as the body's.
 func (x *exchange) toEnd() error {
 	c := x.conn
+	if err := x.grow(int64(len(c.received()))); err != nil {
+		return err
+	}
 	x.take(c.received())
 	c.head, c.tail = 0, 0
 	pooled := x.client.buffers.Get().(*[]byte)
@@ -229,6 +246,9 @@ func (x *exchange) toEnd() error {
 	for {
 		n, err := c.net.Read(*pooled)
 		x.at = x.client.now()
+		if err := x.grow(int64(n)); err != nil {
+			return err
+		}
 		x.take((*pooled)[:n])
 		switch {
 		case errors.Is(err, io.EOF):

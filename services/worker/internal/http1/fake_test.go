@@ -75,6 +75,9 @@ func heldConn(fake net.Conn) *conn {
 	return &conn{net: l, line: l, origin: fakeOrigin, in: make([]byte, ownBuffer), rested: 1 << 62}
 }
 
+// testHead is the longest head of a response that mustNew's clients take.
+const testHead = 64 << 10
+
 // mustNew is a client for the plan.
 func mustNew(p *plan.Plan, pool *Pool) *Client {
 	c, err := New(p, Config{RunID: "run", UserAgent: "fanout/test", Dialer: dialer, Start: time.Now(), Pool: pool})

@@ -48,7 +48,7 @@ func FuzzHead(f *testing.F) {
 		f.Add([]byte(head), []byte(nil), false)
 		f.Add([]byte(head+"hello"), []byte{byte(i), byte(2 * i), 0}, i%2 == 0)
 	}
-	client := &Client{config: Config{Start: time.Now()}}
+	client := &Client{config: Config{Start: time.Now(), MaxHead: testHead}}
 	f.Fuzz(func(t *testing.T, data, cuts []byte, isHead bool) {
 		x, err := exchange{}, error(nil)
 		last := &lastHead{}
@@ -58,7 +58,7 @@ func FuzzHead(f *testing.F) {
 		}
 		next()
 
-		limit := &limited{conn: scripted(data, cuts, io.EOF), left: maxHead}
+		limit := &limited{conn: scripted(data, cuts, io.EOF), left: testHead}
 		all := bufio.NewReader(limit)
 		response, refused := http.ReadResponse(all, &http.Request{Method: method(isHead)})
 		if (err == nil) != (refused == nil) || x.full != limit.full {
@@ -68,7 +68,7 @@ func FuzzHead(f *testing.F) {
 			return
 		}
 		want := head{
-			size: maxHead - limit.left - all.Buffered(), status: response.StatusCode, length: response.ContentLength,
+			size: testHead - limit.left - all.Buffered(), status: response.StatusCode, length: response.ContentLength,
 			chunked: len(response.TransferEncoding) > 0, close: response.Close,
 		}
 		if response.Body == http.NoBody {

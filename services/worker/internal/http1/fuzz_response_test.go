@@ -64,7 +64,7 @@ func (r reading) ours(t *testing.T, fake *scriptedConn) verdict {
 // theirs is what net/http.ReadResponse makes of it, with the classes as package httpstd finds them. taken is how many bytes
 // were read from the connection by us: what follows the response only counts if it was seen.
 func (r reading) theirs(fake *scriptedConn, taken int) (v verdict) {
-	limit := &limited{conn: fake, left: maxHead}
+	limit := &limited{conn: fake, left: testHead}
 	all := bufio.NewReader(limit)
 	failure := errclass.Failure{Reused: r.reused}
 	var response *http.Response

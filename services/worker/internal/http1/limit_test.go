@@ -54,7 +54,7 @@ func TestHeadsAreBounded(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, size := range []int{maxHead - 4099, maxHead - 2, maxHead - 1, maxHead, maxHead + 1, maxHead + 2, maxHead + 5000} {
+			for _, size := range []int{testHead - 4099, testHead - 2, testHead - 1, testHead, testHead + 1, testHead + 2, testHead + 5000} {
 				head := tt.before + padded(size-len(tt.before)-len(crlf), tt.line) + crlf
 				if len(head) != size {
 					t.Fatalf("a head of %d bytes, want %d", len(head), size)
@@ -90,7 +90,7 @@ func TestEndlessHeads(t *testing.T) {
 	for _, line := range []string{"X: x" + crlf, "X", " folded" + crlf, crlf + "HTTP/1.1 100 Continue" + crlf} {
 		fake := inPieces("HTTP/1.1 100 Continue"+crlf+"A: b"+crlf+strings.Repeat(line, 1<<17/len(line)), 5000, io.EOF)
 		got := reading{client: client}.ours(t, fake)
-		if got.class != outcome.ProtoHeadTooLarge || fake.delivered > maxHead+2*5000 {
+		if got.class != outcome.ProtoHeadTooLarge || fake.delivered > testHead+2*5000 {
 			t.Errorf("%q without end = %v after %d bytes, want PROTO_HEAD_TOO_LARGE after 64 KiB", line, got.class, fake.delivered)
 		}
 	}

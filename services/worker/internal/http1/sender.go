@@ -102,7 +102,7 @@ func (s *Sender) hop(ctx context.Context, r *rendered) (*rendered, *errclass.Fai
 	next, reusable, err := x.carry(r, out, head)
 	if err != nil {
 		s.abort()
-		return nil, &errclass.Failure{Err: err, Phase: x.phase, Reused: reused, Chunked: x.head.chunked, HeadFull: x.full}
+		return nil, &errclass.Failure{Err: err, Phase: x.phase, Reused: reused, Chunked: x.head.chunked, HeadFull: x.full, HeadCap: s.client.config.MaxHead}
 	}
 	if !reusable || s.isSpent() {
 		s.drop()

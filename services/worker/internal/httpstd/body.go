@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/worker/internal/errclass"
 	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
@@ -27,8 +28,15 @@ func (a *attempt) read(response *http.Response, final bool) error {
 		kept = &outcome.Body{}
 		a.outcome.Body = kept
 	}
+	most, size := a.client.config.MaxBody, int64(0)
+	if most > 0 && response.ContentLength > most && response.Body != http.NoBody {
+		return &errclass.BodyTooLargeError{Cap: most}
+	}
 	for {
 		n, err := response.Body.Read(*buffer)
+		if size += int64(n); most > 0 && size > most {
+			return &errclass.BodyTooLargeError{Cap: most}
+		}
 		if final {
 			a.outcome.ReceivedBytes += int64(n)
 		}

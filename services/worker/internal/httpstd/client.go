@@ -4,6 +4,7 @@
 package httpstd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -17,9 +18,6 @@ import (
 	"github.com/fanout-load/fanout/services/worker/internal/request"
 )
 
-// maxHead is the longest head of a response, in bytes: the cap on heads in both directions.
-const maxHead = 64 << 10
-
 // Config is what a Client needs beside the plan.
 type Config struct {
 	RunID     string // sent as X-Fanout-Run
@@ -27,6 +25,8 @@ type Config struct {
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
 	Watch     connect.Watch
+	MaxHead   int   // the longest head of a response, in bytes; default: the default cap
+	MaxBody   int64 // the longest body of a response, in bytes; 0: as long as it likes
 	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
 	// hop came between it and the slot's beginning. Nil: it may.
 	Held func() bool
@@ -47,6 +47,7 @@ type Client struct {
 
 // New makes a client for the plan's requests. It fails when the plan was not checked by package wire.
 func New(p *plan.Plan, config Config) (*Client, error) {
+	config.MaxHead = cmp.Or(config.MaxHead, int(plan.DefaultCaps().HeadBytes))
 	c := &Client{
 		config:  config,
 		plan:    p,
@@ -69,7 +70,7 @@ func New(p *plan.Plan, config Config) (*Client, error) {
 		DialContext:            handOver,
 		DialTLSContext:         handOver,
 		DisableCompression:     true, // bodies are measured as they are on the wire
-		MaxResponseHeaderBytes: maxHead,
+		MaxResponseHeaderBytes: int64(config.MaxHead),
 		Protocols:              new(http.Protocols),
 	}
 	c.transport.Protocols.SetHTTP1(true)

@@ -205,7 +205,7 @@ func (a *attempt) exchange(ctx context.Context, c *conn, h *request.Hop) (next *
 		if early && !a.reused {
 			a.phase = max(a.phase, errclass.Head) // a server that speaks first is none of HTTP
 		}
-		a.headFull = a.phase == errclass.Head && c.wire.received.Load() >= maxHead
+		a.headFull = a.phase == errclass.Head && c.wire.received.Load() >= int64(a.client.config.MaxHead)
 		return nil, false, c.wire.failure(err)
 	}
 	a.phase = errclass.Body
@@ -270,7 +270,7 @@ func (a *attempt) fail(ctx context.Context, err error) {
 		a.cause = context.Cause(ctx)
 	}
 	failure := errclass.Failure{
-		Err: err, Cause: a.cause, Phase: a.phase, Reused: a.reused, Redirect: a.redirect, Chunked: a.chunked, HeadFull: a.headFull,
+		Err: err, Cause: a.cause, Phase: a.phase, Reused: a.reused, Redirect: a.redirect, Chunked: a.chunked, HeadFull: a.headFull, HeadCap: a.client.config.MaxHead,
 	}
 	a.outcome.Error = failure.Class()
 	a.outcome.Message = failure.Message(a.outcome.Error)
