@@ -46,6 +46,7 @@ func Text(err error) string {
 		text = strings.TrimSuffix(inner, `"`)
 		text = strings.TrimPrefix(text, "transport: ")
 		text = strings.TrimPrefix(text, "Error while dialing: ")
+		text = explainHandshake(text)
 	}
 	return text
 }
