@@ -10,7 +10,6 @@ import (
 	"github.com/fanout-load/fanout/services/client"
 	"github.com/fanout-load/fanout/services/coordinator"
 	"github.com/fanout-load/fanout/services/embedded"
-	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 )
 
@@ -36,11 +35,13 @@ func newRuns(std stdio) *cobra.Command {
 type runsFlags struct {
 	coordinator string
 	store       string
+	security    clientSecurity
 	output      string // of a command that prints
 }
 
 func (f *runsFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "127.0.0.1:7071", "ask the coordinator at `HOST:PORT`")
+	f.security.add(cmd.Flags())
 }
 
 // addStore is for commands that only read: a coordinator that runs goes on with its store meanwhile.
@@ -73,9 +74,16 @@ func (f *runsFlags) ask(cmd *cobra.Command, question func(context.Context, *clie
 		return usage(err)
 	}
 	if f.store != "" {
+		if err := f.security.checkUnused("--coordinator"); err != nil {
+			return usage(err)
+		}
 		return f.askStore(cmd.Context(), question)
 	}
-	conn, err := grpcdial.New(f.coordinator)
+	towards, err := f.security.openFor(cmd.Flags(), "--coordinator", f.coordinator)
+	if err != nil {
+		return usage(err)
+	}
+	conn, err := towards.New(f.coordinator, "")
 	if err != nil {
 		return failure(err)
 	}

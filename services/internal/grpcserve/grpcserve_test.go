@@ -3,7 +3,6 @@ package grpcserve
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -17,35 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 )
-
-func TestListen(t *testing.T) {
-	t.Parallel()
-	for _, address := range []string{"127.0.0.1:0", "localhost:0", "127.0.0.2:0"} {
-		l, err := Listen(address)
-		if err != nil {
-			t.Errorf("Listen(%q) = %v, want a listener", address, err)
-			continue
-		}
-		_ = l.Close()
-	}
-	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.test:0", "7070"} {
-		if l, err := Listen(address); err == nil {
-			_ = l.Close()
-			t.Errorf("Listen(%q) = a listener, want an error", address)
-		} else if !strings.Contains(err.Error(), "--listen") {
-			t.Errorf("Listen(%q) = %q, want the flag named", address, err)
-		}
-	}
-	l, err := Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	var taken *TakenError
-	if _, err := Listen(l.Addr().String()); !errors.As(err, &taken) {
-		t.Errorf("Listen on a port in use = %v, want TakenError", err)
-	}
-}
 
 // panicking is a service whose one method panics.
 var panicking = grpc.ServiceDesc{

@@ -37,7 +37,9 @@ func TestCallers(t *testing.T) {
 	served := files(t, issue(t, ours, valid(trialca.Leaf{Names: []string{"worker", "127.0.0.1"}, Serving: true})), ours)
 	yesterday := trialca.Leaf{Names: []string{"alice"}, Calling: true, From: time.Now().Add(-48 * time.Hour), To: time.Now().Add(-24 * time.Hour)}
 	tomorrow := trialca.Leaf{Names: []string{"alice"}, Calling: true, From: time.Now().Add(24 * time.Hour), To: time.Now().Add(48 * time.Hour)}
-	calling := func(names ...string) trialca.Pair { return issue(t, ours, valid(trialca.Leaf{Names: names, Calling: true})) }
+	calling := func(names ...string) trialca.Pair {
+		return issue(t, ours, valid(trialca.Leaf{Names: names, Calling: true}))
+	}
 	for _, tt := range []struct {
 		name   string
 		caller credentials.TransportCredentials // nil: plaintext
@@ -70,7 +72,9 @@ func TestCallers(t *testing.T) {
 		for mode, callers := range map[string]grpctls.Callers{"required": grpctls.Required, "either": grpctls.Verified} {
 			t.Run(tt.name+", "+mode, func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, func(log *slog.Logger) credentials.TransportCredentials { return open(t, served, grpctls.Serving, log).Server(callers) })
+				s := serve(t, func(log *slog.Logger) credentials.TransportCredentials {
+					return open(t, served, grpctls.Serving, log).Server(callers)
+				})
 				err := s.who(t, tt.caller, "")
 				refusal := tt.alone
 				if callers == grpctls.Verified {
@@ -106,7 +110,7 @@ func TestServices(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		served  trialca.Pair // none: plaintext
-		version uint16 // the highest; 0: any
+		version uint16       // the highest; 0: any
 		client  credentials.TransportCredentials
 		as      string // the name; "": the address
 		refusal string
