@@ -72,6 +72,13 @@ func TestRunOverMTLS(t *testing.T) {
 			}
 		})
 	}
+	if !testing.Short() { // takes 3 s, in which the coordinator may be started again
+		got := command(t, append([]string{"run", "--coordinator", c.address, url}, certs.ca()...)...)
+		want := "fanout: coordinator " + c.address + ": it takes only callers with a certificate; give --tls-cert and --tls-key (remote error: tls: certificate required)\n"
+		if got.code != exitFailure || got.err != want {
+			t.Errorf("fanout run without a certificate = exit %d, %q, want 1 and %q", got.code, got.err, want)
+		}
+	}
 	if n := o.Ledger().Total(); n != 40+40+3 {
 		t.Errorf("the target saw %d requests, want 83", n)
 	}

@@ -120,7 +120,7 @@ func (f *runsFlags) explain(err error) error {
 		return err
 	case errors.As(err, &unknown):
 		return failure(fmt.Errorf("%q is no run of %s; fanout runs list %s shows those that it has", unknown.id, asked, flag))
-	case rpcerr.IsUnavailable(err) && f.store == "":
+	case rpcerr.IsUnavailable(err) && f.store == "" && !rpcerr.IsHandshake(err):
 		return failure(fmt.Errorf("%s cannot be reached: %s; start it with fanout coordinator, or name another with --coordinator", asked, rpcerr.Text(err)))
 	case rpcerr.IsEnd(err):
 		return failure(fmt.Errorf("%s does not answer; try again, or look at its log", asked))

@@ -3,6 +3,7 @@ package grpcserve
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -76,10 +77,7 @@ func TestShutdownBeforeServe(t *testing.T) {
 	t.Parallel()
 	server := New(slog.New(slog.DiscardHandler), Security{})
 	server.Shutdown(t.Context())
-	l, err := Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listenLocal(t)
 	if err := server.Serve(l); err != nil {
 		t.Errorf("Serve after Shutdown = %v, want nil", err)
 	}

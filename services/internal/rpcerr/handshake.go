@@ -26,9 +26,9 @@ var handshakes = []struct{ contains, means string }{
 // speaks plaintext.
 const silent = "it closed the connection at once; if it speaks TLS, give --tls-ca"
 
-// explainHandshake is what the text of a connection that did not come about means, with the text behind it; or the text as it is. It may
-// quote the other side's certificate, whose names are for a terminal no better than what a target sends.
-func explainHandshake(text string) string {
+// explainHandshake is what the text of a connection that did not come about means, with the text behind it; or the text as it is, if it
+// is not known. It may quote the other side's certificate, whose names are for a terminal no better than what a target sends.
+func explainHandshake(text string) (means string, known bool) {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '?'
@@ -37,15 +37,15 @@ func explainHandshake(text string) string {
 	}, text)
 	if rest, ok := strings.CutPrefix(text, "error reading server preface: "); ok {
 		if !strings.Contains(rest, "tls: ") {
-			return silent + " (" + rest + ")"
+			return silent + " (" + rest + ")", true
 		}
 		text = rest
 	}
 	text = strings.TrimPrefix(text, "authentication handshake failed: ")
-	for _, known := range handshakes {
-		if strings.Contains(text, known.contains) {
-			return known.means + " (" + strings.TrimPrefix(text, "tls: failed to verify certificate: ") + ")"
+	for _, handshake := range handshakes {
+		if strings.Contains(text, handshake.contains) {
+			return handshake.means + " (" + strings.TrimPrefix(text, "tls: failed to verify certificate: ") + ")", true
 		}
 	}
-	return text
+	return text, false
 }

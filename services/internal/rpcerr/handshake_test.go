@@ -1,6 +1,7 @@
 package rpcerr
 
 import (
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -10,7 +11,9 @@ import (
 // What TLS says of a connection that did not come about becomes what to do; everything else stays.
 func TestTextOfAHandshake(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, text, want string }{
+	for _, tt := range []struct {
+		name, text, want string
+	}{
 		{
 			"no certificate", `connection error: desc = "error reading server preface: remote error: tls: certificate required"`,
 			"it takes only callers with a certificate; give --tls-cert and --tls-key (remote error: tls: certificate required)",
@@ -30,8 +33,12 @@ func TestTextOfAHandshake(t *testing.T) {
 		{"nobody there", `connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`, "dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"an answer", "tls: certificate required", "tls: certificate required"},
 	} {
-		if got := Text(status.Error(codes.Unavailable, tt.text)); got != tt.want {
+		err := status.Error(codes.Unavailable, tt.text)
+		if got := Text(err); got != tt.want {
 			t.Errorf("%s: Text = %q, want %q", tt.name, got, tt.want)
+		}
+		if got, want := IsHandshake(err), strings.Contains(tt.want, "("); got != want {
+			t.Errorf("%s: IsHandshake = %v, want %v", tt.name, got, want)
 		}
 	}
 }
