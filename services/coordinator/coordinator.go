@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +25,10 @@ import (
 type Config struct {
 	// Workers says where the workers are. Required.
 	Workers Workers
-	// Dial makes a connection to a worker. Default: TCP.
+	// Dial makes a connection to a worker. Default: TCP, with WorkerSecurity.
 	Dial func(address string) (Conn, error)
+	// WorkerSecurity is how workers are known, and what they are shown. Default: plaintext, and nothing.
+	WorkerSecurity grpcdial.Security
 	// Store keeps the runs. Its owner closes it after the coordinator. Default: one in memory.
 	Store Store
 	// Lease is how long workers go on with their shards without this coordinator. Default: 8 s.
@@ -38,6 +41,8 @@ type Config struct {
 	MaxWatchers int64
 	// Security is that of the server that Serve makes.
 	Security grpcserve.Security
+	// Health is one more listener, on which Serve tells probes about its health and nothing else; nil: none. Its owner closes it after Serve, which may have.
+	Health net.Listener
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
@@ -72,7 +77,9 @@ var _ fanoutv1.CoordinatorServiceServer = (*Coordinator)(nil)
 // New makes a coordinator, which goes on with the runs that its store has and that have not ended. It fails when the store does.
 func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Dial == nil {
-		config.Dial = func(address string) (Conn, error) { return grpcdial.New(address) }
+		config.Dial = func(address string) (Conn, error) {
+			return config.WorkerSecurity.New(address, config.Workers.nameOf(address))
+		}
 	}
 	if config.Caps == (plan.Caps{}) {
 		config.Caps = plan.DefaultCaps()

@@ -36,6 +36,7 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 		}
 	}()
 	server := grpcserve.New(c.config.Log, c.config.Security)
+	server.ServeHealth(c.config.Health)
 	c.Register(server)
 	closed := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -45,6 +46,20 @@ func ParseWorkers(text string) (Workers, error) {
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0
+}
+
+// nameOf is the name, with the port, that the certificate of the worker at an address has to have: of a worker that was found by a DNS
+// name that name, since addresses come and go, and of others what the list calls them. It is the same for an address that an earlier
+// life of the coordinator has stored.
+func (w Workers) nameOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || w.name == "" {
+		return address
+	}
+	if _, err := netip.ParseAddr(host); err != nil { // the list of an earlier life may have had names
+		return address
+	}
+	return net.JoinHostPort(w.name, w.port)
 }
 
 // Resolve is the addresses of the workers as they are now: of a DNS name all of them, in the resolver's order.

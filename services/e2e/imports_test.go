@@ -19,6 +19,7 @@ func TestImportDirection(t *testing.T) {
 	}
 	grpcUsers := slices.Concat(protoUsers, []string{
 		"services/internal/rpcerr", "services/internal/grpcserve", "services/internal/grpcdial",
+		"services/internal/grpctls",
 	})
 	pure := []string{"plan", "schedule", "outcome", "tally", "histogram", "run"}
 	for _, p := range packages(t) {

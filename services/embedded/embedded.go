@@ -27,6 +27,8 @@ type Services struct {
 type Config struct {
 	Version string       // sent as User-Agent
 	Log     *slog.Logger // default: discard
+	// WorkerSecurity is how workers elsewhere are known, and what they are shown.
+	WorkerSecurity grpcdial.Security
 	// Store keeps the coordinator's runs; its owner closes it after the services. Default: one in memory.
 	Store coordinator.Store
 }
@@ -54,7 +56,9 @@ func (s *Services) Start(config Config) (*grpc.ClientConn, error) {
 func (s *Services) StartCoordinator(config Config, workers coordinator.Workers, dial func(string) (coordinator.Conn, error)) (*grpc.ClientConn, error) {
 	listener := bufconn.Listen(window)
 	s.serve(func(ctx context.Context) {
-		_ = coordinator.Serve(ctx, listener, coordinator.Config{Workers: workers, Dial: dial, Store: config.Store, Log: config.Log})
+		_ = coordinator.Serve(ctx, listener, coordinator.Config{
+			Workers: workers, Dial: dial, WorkerSecurity: config.WorkerSecurity, Store: config.Store, Log: config.Log,
+		})
 	})
 	return s.connect(grpcdial.Over(listener.DialContext))
 }

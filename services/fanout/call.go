@@ -27,6 +27,8 @@ type callFlags struct {
 	requests    int64
 	concurrency int64
 	worker      string
+	security    clientSecurity
+	towards     grpcdial.Security // of call
 	output      string
 }
 
@@ -51,6 +53,7 @@ use, from the shell. With -n so many requests in all, spread over the URLs; with
 	cmd.Flags().Int64VarP(&f.requests, "requests", "n", 0, "number of requests (default one to each URL)")
 	cmd.Flags().Int64VarP(&f.concurrency, "concurrency", "c", 0, "most requests at once (default all)")
 	cmd.Flags().StringVar(&f.worker, "worker", "", "use the worker at `HOST:PORT`")
+	f.security.add(cmd.Flags())
 	addOutput(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.call(cmd, std, args) }
 	return cmd
@@ -63,6 +66,9 @@ func (f *callFlags) call(cmd *cobra.Command, std stdio, urls []string) error {
 	p, err := f.plan(cmd, urls)
 	if err == nil && cmd.Flags().Changed("worker") {
 		err = checkAddress("--worker", f.worker)
+	}
+	if err == nil {
+		f.towards, err = f.security.openFor(cmd.Flags(), "--worker", f.worker)
 	}
 	if err != nil {
 		return usage(err)
@@ -123,7 +129,7 @@ func (f *callFlags) plan(cmd *cobra.Command, urls []string) (*plan.Plan, error) 
 
 func (f *callFlags) connect(services *embedded.Services) (*grpcdial.Conn, error) {
 	if f.worker != "" {
-		return grpcdial.New(f.worker)
+		return f.towards.New(f.worker, "")
 	}
 	return services.StartWorker(embedded.Config{Version: version})
 }

@@ -27,6 +27,8 @@ type runFlags struct {
 	outcomes    outcomeFlags
 	workers     string
 	coordinator string
+	security    clientSecurity
+	towards     grpcdial.Security // of run: the coordinator, or the workers
 	name        string
 	labels      []string
 	onLoss      string
@@ -61,6 +63,7 @@ the target does, and each --stage so many for a time, one after the other. Exit 
 	f.outcomes.add(cmd.Flags(), "fold")
 	cmd.Flags().StringVar(&f.workers, "workers", "", "use these workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "", "use the coordinator at `HOST:PORT`")
+	f.security.add(cmd.Flags())
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the run")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "label of the run as `KEY=VALUE`; may be repeated")
 	cmd.Flags().StringVar(&f.onLoss, "on-worker-loss", "reassign", "when a worker is lost: reassign its slots to the others, continue without them, or fail")
@@ -76,6 +79,9 @@ func (f *runFlags) run(cmd *cobra.Command, std stdio, url string) error {
 		return err
 	}
 	about, err := f.about(cmd, url)
+	if err == nil {
+		f.towards, err = f.security.openFor(cmd.Flags(), "--coordinator or --workers", f.coordinator+f.workers)
+	}
 	if err != nil {
 		return usage(err)
 	}
@@ -103,6 +109,8 @@ func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, sto
 	switch {
 	case rpcerr.IsInvalid(err):
 		return usage(errors.New(rpcerr.Text(err)))
+	case f.coordinator != "" && errors.As(err, &notCreated) && rpcerr.IsHandshake(notCreated.error):
+		return failure(fmt.Errorf("coordinator %s: %s", f.coordinator, rpcerr.Text(notCreated.error)))
 	case err != nil && f.coordinator != "" && errors.As(err, &notCreated):
 		return failure(fmt.Errorf("coordinator %s: %s; start it with fanout coordinator, or name another with --coordinator", f.coordinator, rpcerr.Text(notCreated.error)))
 	case err != nil && f.coordinator != "":
@@ -180,14 +188,14 @@ func warn(std stdio, p *plan.Plan) {
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.
 func (f *runFlags) connect(services *embedded.Services, store coordinator.Store) (*grpcdial.Conn, error) {
-	config := embedded.Config{Version: version, Store: store}
+	config := embedded.Config{Version: version, Store: store, WorkerSecurity: f.towards}
 	var (
 		conn *grpcdial.Conn
 		err  error
 	)
 	switch {
 	case f.coordinator != "":
-		conn, err = grpcdial.New(f.coordinator)
+		conn, err = f.towards.New(f.coordinator, "")
 	case f.workers != "":
 		var workers coordinator.Workers
 		if workers, err = coordinator.ParseWorkers(f.workers); err != nil {

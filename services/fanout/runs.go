@@ -10,7 +10,6 @@ import (
 	"github.com/fanout-load/fanout/services/client"
 	"github.com/fanout-load/fanout/services/coordinator"
 	"github.com/fanout-load/fanout/services/embedded"
-	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 )
 
@@ -36,11 +35,13 @@ func newRuns(std stdio) *cobra.Command {
 type runsFlags struct {
 	coordinator string
 	store       string
+	security    clientSecurity
 	output      string // of a command that prints
 }
 
 func (f *runsFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.coordinator, "coordinator", "127.0.0.1:7071", "ask the coordinator at `HOST:PORT`")
+	f.security.add(cmd.Flags())
 }
 
 // addStore is for commands that only read: a coordinator that runs goes on with its store meanwhile.
@@ -73,9 +74,16 @@ func (f *runsFlags) ask(cmd *cobra.Command, question func(context.Context, *clie
 		return usage(err)
 	}
 	if f.store != "" {
+		if err := f.security.checkUnused("--coordinator"); err != nil {
+			return usage(err)
+		}
 		return f.askStore(cmd.Context(), question)
 	}
-	conn, err := grpcdial.New(f.coordinator)
+	towards, err := f.security.openFor(cmd.Flags(), "--coordinator", f.coordinator)
+	if err != nil {
+		return usage(err)
+	}
+	conn, err := towards.New(f.coordinator, "")
 	if err != nil {
 		return failure(err)
 	}
@@ -112,7 +120,7 @@ func (f *runsFlags) explain(err error) error {
 		return err
 	case errors.As(err, &unknown):
 		return failure(fmt.Errorf("%q is no run of %s; fanout runs list %s shows those that it has", unknown.id, asked, flag))
-	case rpcerr.IsUnavailable(err) && f.store == "":
+	case rpcerr.IsUnavailable(err) && f.store == "" && !rpcerr.IsHandshake(err):
 		return failure(fmt.Errorf("%s cannot be reached: %s; start it with fanout coordinator, or name another with --coordinator", asked, rpcerr.Text(err)))
 	case rpcerr.IsEnd(err):
 		return failure(fmt.Errorf("%s does not answer; try again, or look at its log", asked))

@@ -15,7 +15,7 @@ import (
 
 // serve opens the listener, and runs the service until a signal, or with --until-stdin-closes until standard input closes. The
 // service calls listening when it has all that it needs.
-func serve(cmd *cobra.Command, std stdio, listen string, bound bool, service func(context.Context, net.Listener) error) error {
+func serve(cmd *cobra.Command, std stdio, bound bool, open func() (net.Listener, error), service func(context.Context, net.Listener) error) error {
 	ctx, cancel := untilSignal(cmd.Context())
 	defer cancel()
 	if bound {
@@ -24,7 +24,7 @@ func serve(cmd *cobra.Command, std stdio, listen string, bound bool, service fun
 			cancel()
 		}()
 	}
-	l, err := grpcserve.Listen(listen)
+	l, err := open()
 	if err != nil {
 		return usageOrFailure(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fanout-load/fanout/services/coordinator"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/grpctls"
 	"github.com/fanout-load/fanout/services/target"
 	"github.com/fanout-load/fanout/services/worker"
 )
@@ -22,22 +24,27 @@ func newWorker(std stdio) *cobra.Command {
 	targets.add(cmd.Flags(), "targets to send to, instead of loopback alone: a host, .SUFFIX, address, CIDR, localhost or *, each with :PORT if only that; may be repeated")
 	var caps workerCapsFlags
 	caps.add(cmd)
+	var security serverSecurity
+	security.add(cmd, grpctls.Serving)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := state.check(); err != nil {
-			return usage(err)
+		config := worker.Config{Version: version, Log: newLog(std.err)}
+		err := state.check()
+		if err == nil {
+			config.Dialer, err = targets.dialer()
 		}
-		dialer, err := targets.dialer()
+		if err == nil {
+			limitMemory(config.Log)
+			config.Caps, err = caps.take(config.Log)
+		}
+		if err == nil {
+			err = security.open(cmd.Flags(), config.Log)
+		}
 		if err != nil {
 			return usage(err)
 		}
-		config := worker.Config{Version: version, Log: newLog(std.err), Dialer: dialer}
-		limitMemory(config.Log)
-		if config.Caps, err = caps.take(config.Log); err != nil {
-			return usage(err)
-		}
-		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
-			var err error
+		return security.serve(cmd, std, *listen, *bound, config.Log, func(ctx context.Context, l net.Listener) error {
+			config.Security, config.Health = security.server, security.probes
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
 				return failure(err)
 			}
@@ -58,6 +65,9 @@ func newCoordinator(std stdio) *cobra.Command {
 	store.add(cmd)
 	var caps coordinatorCapsFlags
 	caps.add(cmd)
+	var security serverSecurity
+	security.add(cmd, grpctls.Serving|grpctls.Calling)
+	workerToken := cmd.Flags().String("worker-token-file", "", "`FILE` with the bearer token to show to the workers in its first line")
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *workers == "" {
@@ -67,15 +77,22 @@ func newCoordinator(std stdio) *cobra.Command {
 		if err == nil {
 			err = store.check(cmd.Flags())
 		}
+		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
+		if err == nil {
+			limitMemory(config.Log)
+			err = caps.take(&config)
+		}
+		if err == nil {
+			err = security.open(cmd.Flags(), config.Log)
+		}
+		if err == nil {
+			config.WorkerSecurity, err = security.workers(*workerToken, *workers)
+		}
 		if err != nil {
 			return usage(err)
 		}
-		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
-		limitMemory(config.Log)
-		if err := caps.take(&config); err != nil {
-			return usage(err)
-		}
-		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
+		return security.serve(cmd, std, *listen, *bound, config.Log, func(ctx context.Context, l net.Listener) error {
+			config.Security, config.Health = security.server, security.probes
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)
 			}
@@ -93,13 +110,18 @@ func newTarget(std stdio) *cobra.Command {
 	cmd := &cobra.Command{Use: "target", Short: "Serve the demo target: GET /inc sleeps 0 to 200 ms and counts", Args: cobra.NoArgs}
 	listen := cmd.Flags().String("listen", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 lets the system choose")
 	quiet := cmd.Flags().Bool("quiet", false, "do not print each sleep and count")
+	var insecure bool
+	addInsecure(cmd.Flags(), &insecure)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		open := func() (net.Listener, error) {
+			return grpcserve.Listening{PlainOnly: true, Insecure: insecure, Can: canUse}.Listen(*listen, newLog(std.err))
+		}
 		out := io.Writer(std.out)
 		if *quiet {
 			out = nil
 		}
-		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
+		return serve(cmd, std, *bound, open, func(ctx context.Context, l net.Listener) error {
 			if err := listening(std, "target", l); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/fanout-load/fanout/services/internal/egress"
@@ -17,8 +18,9 @@ type Config struct {
 	Version  string             // told by GetWorker and sent as User-Agent; default "dev"
 	Caps     plan.Caps          // default DefaultCaps
 	Log      *slog.Logger       // default: discard
-	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listener
+	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listeners
 	Security grpcserve.Security // of the server that Serve makes
+	Health   net.Listener       // one more listener, on which Serve tells probes about its health and nothing else; nil: none
 	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
 

@@ -16,7 +16,11 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 	w := New(config)
 	defer w.Close()
 	w.config.Dialer.DenyListener(l.Addr())
+	if health := w.config.Health; health != nil {
+		w.config.Dialer.DenyListener(health.Addr())
+	}
 	server := grpcserve.New(w.config.Log, w.config.Security)
+	server.ServeHealth(w.config.Health)
 	w.Register(server)
 	drained := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {

@@ -39,6 +39,7 @@ const (
 type Server struct {
 	*grpc.Server
 	health *health.Server
+	probes net.Listener // of ServeHealth; nil: none
 }
 
 // Security says who may call a server. The zero value is plaintext, and everybody may do everything: for loopback and in-memory
@@ -68,7 +69,7 @@ func New(log *slog.Logger, security Security) *Server {
 	if transport == nil {
 		transport = insecure.NewCredentials()
 	}
-	s.Server = grpc.NewServer(
+	s.Server = grpc.NewServer(append(limits(),
 		grpc.Creds(transport),
 		grpc.ChainUnaryInterceptor(
 			selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logged, events), loud),
@@ -78,7 +79,7 @@ func New(log *slog.Logger, security Security) *Server {
 			recovery.StreamServerInterceptor(recovered)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingInterval, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
-	)
+	)...)
 	healthv1.RegisterHealthServer(s.Server, s.health)
 	reflection.Register(s.Server)
 	return s
@@ -95,12 +96,14 @@ func withoutErrorText(fields []any) []any {
 	return kept
 }
 
-// Serve serves on the listener until Shutdown, which may have come first; from now on every service is healthy.
+// Serve serves on the listener until Shutdown, which may have come first; from now on every service is healthy. That it drains is told on
+// the health listener until the end.
 func (s *Server) Serve(l net.Listener) error {
 	for name := range s.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
 	}
-	if err := s.Server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+	defer s.serveProbes()()
+	if err := s.Server.Serve(limited(l)); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
 	return nil

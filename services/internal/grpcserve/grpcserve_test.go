@@ -18,35 +18,6 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-func TestListen(t *testing.T) {
-	t.Parallel()
-	for _, address := range []string{"127.0.0.1:0", "localhost:0", "127.0.0.2:0"} {
-		l, err := Listen(address)
-		if err != nil {
-			t.Errorf("Listen(%q) = %v, want a listener", address, err)
-			continue
-		}
-		_ = l.Close()
-	}
-	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.test:0", "7070"} {
-		if l, err := Listen(address); err == nil {
-			_ = l.Close()
-			t.Errorf("Listen(%q) = a listener, want an error", address)
-		} else if !strings.Contains(err.Error(), "--listen") {
-			t.Errorf("Listen(%q) = %q, want the flag named", address, err)
-		}
-	}
-	l, err := Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	var taken *TakenError
-	if _, err := Listen(l.Addr().String()); !errors.As(err, &taken) {
-		t.Errorf("Listen on a port in use = %v, want TakenError", err)
-	}
-}
-
 // panicking is a service whose one method panics.
 var panicking = grpc.ServiceDesc{
 	ServiceName: "test.Panicking",
@@ -106,10 +77,7 @@ func TestShutdownBeforeServe(t *testing.T) {
 	t.Parallel()
 	server := New(slog.New(slog.DiscardHandler), Security{})
 	server.Shutdown(t.Context())
-	l, err := Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listenLocal(t)
 	if err := server.Serve(l); err != nil {
 		t.Errorf("Serve after Shutdown = %v, want nil", err)
 	}

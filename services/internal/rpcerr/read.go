@@ -38,14 +38,28 @@ func IsEnd(err error) bool {
 	return code == codes.Canceled || code == codes.DeadlineExceeded
 }
 
+// IsHandshake reports whether the other side is there, and it and we did not come to terms: what Text says is to be done then.
+func IsHandshake(err error) bool {
+	inner, ok := notConnected(err)
+	if ok {
+		_, ok = explainHandshake(inner)
+	}
+	return ok
+}
+
 // Text is the error's text as a sentence: without the "rpc error" that comes before it, and of a connection that could not be
 // made only what the system said.
 func Text(err error) string {
-	text := status.Convert(err).Message()
-	if inner, ok := strings.CutPrefix(text, `connection error: desc = "`); ok {
-		text = strings.TrimSuffix(inner, `"`)
-		text = strings.TrimPrefix(text, "transport: ")
-		text = strings.TrimPrefix(text, "Error while dialing: ")
+	inner, ok := notConnected(err)
+	if !ok {
+		return status.Convert(err).Message()
 	}
+	text, _ := explainHandshake(strings.TrimPrefix(inner, "Error while dialing: "))
 	return text
+}
+
+// notConnected is what gRPC says of a connection that could not be made, if err says that.
+func notConnected(err error) (text string, ok bool) {
+	text, ok = strings.CutPrefix(status.Convert(err).Message(), `connection error: desc = "`)
+	return strings.TrimPrefix(strings.TrimSuffix(text, `"`), "transport: "), ok
 }
