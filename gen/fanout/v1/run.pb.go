@@ -418,8 +418,10 @@ type Run struct {
 	OnWorkerLoss OnWorkerLoss `protobuf:"varint,15,opt,name=on_worker_loss,json=onWorkerLoss,proto3,enum=fanout.v1.OnWorkerLoss" json:"on_worker_loss,omitempty"`
 	// Between the first and the last worker's start_offset. Absent: fewer than two are known.
 	StartSpreadDuration *durationpb.Duration `protobuf:"bytes,16,opt,name=start_spread_duration,json=startSpreadDuration,proto3" json:"start_spread_duration,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Who has created it, by the name of its token or certificate. Empty: nobody was asked for one.
+	Creator       string `protobuf:"bytes,17,opt,name=creator,proto3" json:"creator,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Run) Reset() {
@@ -562,6 +564,13 @@ func (x *Run) GetStartSpreadDuration() *durationpb.Duration {
 		return x.StartSpreadDuration
 	}
 	return nil
+}
+
+func (x *Run) GetCreator() string {
+	if x != nil {
+		return x.Creator
+	}
+	return ""
 }
 
 // WorkerResult is one worker's part of a run.
@@ -807,7 +816,7 @@ var File_fanout_v1_run_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x06\n" +
+	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x06\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -828,7 +837,8 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\aworkers\x18\r \x03(\v2\x17.fanout.v1.WorkerResultR\aworkers\x12%\n" +
 	"\x0elimited_reason\x18\x0e \x01(\tR\rlimitedReason\x12=\n" +
 	"\x0eon_worker_loss\x18\x0f \x01(\x0e2\x17.fanout.v1.OnWorkerLossR\fonWorkerLoss\x12M\n" +
-	"\x15start_spread_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x13startSpreadDuration\x1a9\n" +
+	"\x15start_spread_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x13startSpreadDuration\x12\x18\n" +
+	"\acreator\x18\x11 \x01(\tR\acreator\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x02\n" +
