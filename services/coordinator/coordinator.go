@@ -30,6 +30,9 @@ type Config struct {
 	Lease time.Duration
 	// Caps are what a plan is checked against before any worker is asked. Default: a worker's default caps.
 	Caps plan.Caps
+	// MaxRunsPerSubject is how many runs of one subject may go on at once; without access control nobody has a name, and it bounds
+	// nothing. Default: 16.
+	MaxRunsPerSubject int
 	// Security is that of the server that Serve makes.
 	Security grpcserve.Security
 	// Log takes the log. Default: discard.
@@ -41,6 +44,9 @@ type Conn = dispatch.Conn
 
 // defaultLease is a renewal of 1 s, a coordinator's restart of 4 s, its recovery of 1 s, and slack of 2 s.
 const defaultLease = 8 * time.Second
+
+// DefaultMaxRunsPerSubject leaves room for others: 64 runs go on at once.
+const DefaultMaxRunsPerSubject = 16
 
 // Coordinator is the CoordinatorService of one process. It is safe for concurrent use. Its owner closes it.
 type Coordinator struct {
@@ -68,6 +74,9 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Lease == 0 {
 		config.Lease = defaultLease
 	}
+	if config.MaxRunsPerSubject == 0 {
+		config.MaxRunsPerSubject = DefaultMaxRunsPerSubject
+	}
 	if config.Store.session == nil {
 		config.Store = MemoryStore(0)
 	}
@@ -75,7 +84,7 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
-		ReadOnly: config.Store.readOnly, Lease: config.Lease, Fenced: c.giveWay, Log: config.Log,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, MaxPerCreator: config.MaxRunsPerSubject, Fenced: c.giveWay, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err
