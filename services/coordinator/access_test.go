@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -343,5 +344,42 @@ func TestAuditLines(t *testing.T) {
 	wantLine(1, "audit: all runs stopped", "subject=root", "stopped=1")
 	if found := log.with("canary"); len(found) > 0 {
 		t.Errorf("the log has %q, want no secret", found)
+	}
+}
+
+// A worker that is told to stop everything stops its part of a run, of which the others take what is left; the run says so, and does not
+// come back to that worker.
+func TestStopAllOfOneWorker(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	workers := newWorkers(t, 2)
+	s := startWith(t, coordinator.Config{}, workers...)
+	run := s.create(t, openLoop(o.URL()+"/delay/5ms", 100, 3*time.Second))
+	eventually(t, "requests", func() bool { return o.Ledger().Total() > 20 })
+	response, err := workers[0].StopAll(t.Context(), &fanoutv1.WorkerServiceStopAllRequest{})
+	if err != nil || response.GetStoppedCount() != 1 {
+		t.Fatalf("StopAll = %v, %v, want 1 stopped", response, err)
+	}
+	all := s.watch(t, run.GetId(), fanoutv1.RunView_RUN_VIEW_BASIC)
+	final := all[len(all)-1]
+	wantVerdict(t, final, fanoutv1.Verdict_VERDICT_INCOMPLETE, "worker "+address(0)+" was told to stop everything")
+	if len(final.GetWorkers()) != 2 {
+		t.Fatalf("the run has %d shards, want the two with which it began", len(final.GetWorkers()))
+	}
+	wantFailure(t, final.GetWorkers()[0], fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_STOPPED, "told to stop everything")
+	if final.GetWorkers()[1].GetFailure() != nil {
+		t.Errorf("failure of the other = %v, want none", final.GetWorkers()[1].GetFailure())
+	}
+	if c := final.GetTally().GetCounts(); c.GetPlanned() != 300 || c.GetUnknown() != 0 {
+		t.Errorf("counts = %s, want all 300 slots accounted for", counts(final))
+	}
+	checks, err := s.VerifyRun(t.Context(), &fanoutv1.VerifyRunRequest{RunId: run.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range checks.GetChecks() {
+		if !check.GetOk() {
+			t.Errorf("%s: %s", check.GetName(), check.GetDetail())
+		}
 	}
 }

@@ -19,7 +19,10 @@ type Config struct {
 	Log      *slog.Logger       // default: discard
 	Dialer   *egress.Dialer     // default: the system's resolver
 	Security grpcserve.Security // of the server that Serve makes
-	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
+	// MaxCallsPerSubject is how many calls and leased shards of one subject run at once; without access control nobody has a name, and it
+	// bounds nothing. Default: as many as Caps takes of all.
+	MaxCallsPerSubject int64
+	State              *State // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
 
 // State is a worker's state directory, which it holds for its life.
@@ -53,6 +56,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Caps == (plan.Caps{}) {
 		c.Caps = DefaultCaps()
+	}
+	if c.MaxCallsPerSubject == 0 {
+		c.MaxCallsPerSubject = c.Caps.Calls
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -334,6 +334,8 @@ const (
 	WorkerFailureClass_WORKER_FAILURE_CLASS_LOST WorkerFailureClass = 3
 	// What it said does not add up: a gap in its messages, a count that went back, or a tally that its outcomes contradict.
 	WorkerFailureClass_WORKER_FAILURE_CLASS_INCONSISTENT WorkerFailureClass = 4
+	// It stopped its shard, although the coordinator did not ask for that: an admin has told it to stop everything.
+	WorkerFailureClass_WORKER_FAILURE_CLASS_STOPPED WorkerFailureClass = 5
 )
 
 // Enum value maps for WorkerFailureClass.
@@ -344,6 +346,7 @@ var (
 		2: "WORKER_FAILURE_CLASS_REFUSED",
 		3: "WORKER_FAILURE_CLASS_LOST",
 		4: "WORKER_FAILURE_CLASS_INCONSISTENT",
+		5: "WORKER_FAILURE_CLASS_STOPPED",
 	}
 	WorkerFailureClass_value = map[string]int32{
 		"WORKER_FAILURE_CLASS_UNSPECIFIED":  0,
@@ -351,6 +354,7 @@ var (
 		"WORKER_FAILURE_CLASS_REFUSED":      2,
 		"WORKER_FAILURE_CLASS_LOST":         3,
 		"WORKER_FAILURE_CLASS_INCONSISTENT": 4,
+		"WORKER_FAILURE_CLASS_STOPPED":      5,
 	}
 )
 
@@ -885,13 +889,14 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\x16LIMITED_BY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LIMITED_BY_TARGET\x10\x01\x12\x18\n" +
 	"\x14LIMITED_BY_GENERATOR\x10\x02\x12\x17\n" +
-	"\x13LIMITED_BY_SCHEDULE\x10\x03*\xc8\x01\n" +
+	"\x13LIMITED_BY_SCHEDULE\x10\x03*\xea\x01\n" +
 	"\x12WorkerFailureClass\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNSPECIFIED\x10\x00\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNREACHABLE\x10\x01\x12 \n" +
 	"\x1cWORKER_FAILURE_CLASS_REFUSED\x10\x02\x12\x1d\n" +
 	"\x19WORKER_FAILURE_CLASS_LOST\x10\x03\x12%\n" +
-	"!WORKER_FAILURE_CLASS_INCONSISTENT\x10\x04B\x94\x01\n" +
+	"!WORKER_FAILURE_CLASS_INCONSISTENT\x10\x04\x12 \n" +
+	"\x1cWORKER_FAILURE_CLASS_STOPPED\x10\x05B\x94\x01\n" +
 	"\rcom.fanout.v1B\bRunProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 

@@ -166,11 +166,12 @@ const (
 	Refused      FailureClass = 2
 	Lost         FailureClass = 3
 	Inconsistent FailureClass = 4
+	Stopped      FailureClass = 5
 )
 
 // String is the class's name in the API, without its prefix.
 func (c FailureClass) String() string {
-	return name(int(c), "UNSPECIFIED", "UNREACHABLE", "REFUSED", "LOST", "INCONSISTENT")
+	return name(int(c), "UNSPECIFIED", "UNREACHABLE", "REFUSED", "LOST", "INCONSISTENT", "STOPPED")
 }
 
 func name(i int, names ...string) string {

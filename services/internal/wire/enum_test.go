@@ -52,7 +52,7 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 		{
 			"WorkerFailureClass", fanoutv1.WorkerFailureClass_name, "WORKER_FAILURE_CLASS_",
 			func(n int32) fmt.Stringer { return run.FailureClass(n) },
-			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent}),
+			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent, run.Stopped}),
 		},
 		{
 			"OnWorkerLoss", fanoutv1.OnWorkerLoss_name, "ON_WORKER_LOSS_",

@@ -34,8 +34,10 @@ type Final struct {
 	Died   bool
 	// Completed says that the shard came to its own end: its last slot, or that of its load.
 	Completed bool
-	Granted   int64 // slots that the worker knew of
-	Claimed   int64 // of a process that died: slots that it had begun, at most
+	// Stopped says that somebody has stopped the shard.
+	Stopped bool
+	Granted int64 // slots that the worker knew of
+	Claimed int64 // of a process that died: slots that it had begun, at most
 }
 
 // Sink takes what a stream brings, in its order, from one goroutine. It does not keep the rows.
@@ -167,5 +169,6 @@ func newFinal(pb *fanoutv1.FanOutFinished) *Final {
 	return &Final{
 		Tally: t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0),
 		Completed: pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
+		Stopped:   pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_STOPPED,
 	}
 }

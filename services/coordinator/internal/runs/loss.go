@@ -20,6 +20,9 @@ func (c *conductor) finished(s *shard) {
 	s.mu.Lock()
 	died := s.effort == nil && s.failure != nil && s.failure.Class == run.Lost
 	s.mu.Unlock()
+	if !c.stopped {
+		s.blameStop()
+	}
 	wasLost := h.lost
 	h.finished, h.dirty, h.closed = true, true, true
 	if died && !wasLost {

@@ -36,6 +36,7 @@ type shard struct {
 	failure   *run.Failure
 	effort    *run.Effort // nil: it did not finish
 	completed bool        // it ran out what it was granted, or the load ended
+	halted    bool        // it was stopped
 	reason    outcome.Reason
 	offset    *time.Duration // when it began, from the run's start
 	begin     time.Duration  // the start that it was told, on its clock; 0: none
@@ -109,7 +110,7 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
 		return
 	}
-	s.effort, s.completed = final.Effort, final.Completed
+	s.effort, s.completed, s.halted = final.Effort, final.Completed, final.Stopped
 	reason := s.reason
 	if final.Completed && reason == outcome.NotSentLeaseLost {
 		reason = outcome.NotSentRunEnded // the load's end came before the grants that were just being stored
@@ -162,6 +163,22 @@ func (s *shard) fail(class run.FailureClass, message string) {
 	if s.failure == nil {
 		s.failure = &run.Failure{Class: class, Message: message}
 	}
+}
+
+// blameStop notes that the worker has stopped the shard although this coordinator did not ask for it, if that is so.
+func (s *shard) blameStop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halted {
+		s.fail(run.Stopped, "worker "+s.address+" was told to stop everything")
+	}
+}
+
+// isBarred reports whether the worker takes no part in this run any more: an admin has stopped it, and is not to be worked against.
+func (s *shard) isBarred() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure != nil && s.failure.Class == run.Stopped
 }
 
 // lose notes that the worker is lost.
