@@ -64,7 +64,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(newRun(std), newCall(std), newWorker(std), newCoordinator(std), newRuns(std), newTarget(std),
+	root.AddCommand(newRun(std), newCall(std), newWorker(std), newCoordinator(std), newRuns(std), newStopAll(std), newTokens(std), newTarget(std),
 		newDemo(std), newVersion())
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()

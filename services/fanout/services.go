@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,12 +19,19 @@ func newWorker(std stdio) *cobra.Command {
 	listen := cmd.Flags().String("listen", "127.0.0.1:7070", "`HOST:PORT` to listen on; port 0 lets the system choose")
 	var state stateFlag
 	state.add(cmd)
+	var callers accessFlags
+	callers.add(cmd)
+	perSubject := cmd.Flags().Int64("max-calls-per-subject", 0, "most calls at once of one subject of --token-file or of client certificates (default as many as of all)")
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := state.check(); err != nil {
+		if err := cmp.Or(state.check(), callers.check(), atLeastOne(cmd, "max-calls-per-subject", *perSubject)); err != nil {
 			return usage(err)
 		}
-		config := worker.Config{Version: version, Log: newLog(std.err)}
+		config := worker.Config{Version: version, Log: newLog(std.err), MaxCallsPerSubject: *perSubject}
+		var err error
+		if config.Security.Access, err = callers.control(config.Log, false); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			var err error
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
@@ -44,6 +52,10 @@ func newCoordinator(std stdio) *cobra.Command {
 	workers := cmd.Flags().String("workers", "", "workers: `HOST:PORT,HOST:PORT` or dns:///NAME:PORT")
 	var store storeFlags
 	store.add(cmd)
+	var callers accessFlags
+	callers.add(cmd)
+	perSubject := cmd.Flags().Int64("max-runs-per-subject", coordinator.DefaultMaxRunsPerSubject,
+		"most runs at once of one subject of --token-file or of client certificates")
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *workers == "" {
@@ -51,12 +63,15 @@ func newCoordinator(std stdio) *cobra.Command {
 		}
 		found, err := coordinator.ParseWorkers(*workers)
 		if err == nil {
-			err = store.check(cmd.Flags())
+			err = cmp.Or(store.check(cmd.Flags()), callers.check(), atLeastOne(cmd, "max-runs-per-subject", *perSubject))
 		}
 		if err != nil {
 			return usage(err)
 		}
-		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
+		config := coordinator.Config{Workers: found, Log: newLog(std.err), MaxRunsPerSubject: int(*perSubject)}
+		if config.Security.Access, err = callers.control(config.Log, false); err != nil {
+			return usage(err)
+		}
 		return serve(cmd, std, *listen, *bound, func(ctx context.Context, l net.Listener) error {
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)

@@ -161,14 +161,14 @@ func TestLeasesBelongToTheirCaller(t *testing.T) {
 		}
 		return &begun{"run", stream}, first.GetStarted().GetLeaseId()
 	}
-	call, id := open("ann", "")
+	_, id := open("ann", "")
 	if _, other := open("bob", ""); other == id {
 		t.Error("bob's shard of the same name has ann's lease, want one of its own")
 	}
 	if _, same := open("ann", ""); same != id {
 		t.Errorf("ann's shard again = lease %q, want %q", same, id)
 	}
-	call, _ = open("ann", id) // the one before was replaced
+	call, _ := open("ann", id) // those before were replaced
 
 	attach := h.request("run")
 	attach.Shard.LeaseId, attach.Shard.Epoch = id, 99

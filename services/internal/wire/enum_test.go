@@ -110,7 +110,7 @@ func TestUnknownNumbers(t *testing.T) {
 			t.Errorf("reason %d became %v, want LEASE_LOST", n, got)
 		}
 	}
-	for _, n := range []int32{5, 1 << 30, -1} {
+	for _, n := range []int32{6, 1 << 30, -1} {
 		r := Run(&fanoutv1.Run{
 			State: fanoutv1.State(n), Verdict: fanoutv1.Verdict(n), OnWorkerLoss: fanoutv1.OnWorkerLoss(n),
 			Workers: []*fanoutv1.WorkerResult{{Failure: &fanoutv1.WorkerFailure{Class: fanoutv1.WorkerFailureClass(n)}}},
