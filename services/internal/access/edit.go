@@ -55,8 +55,8 @@ func ReadList(path string) (*List, error) {
 	return list, nil
 }
 
-// edit changes the file by putting another in its place, so that whoever reads it finds the old one or the new one. Two at once: the last
-// one wins.
+// edit changes the file by putting another in its place, so that whoever reads it finds the old one or the new one. It fails if somebody
+// else has changed it meanwhile: a token that was removed must not come back.
 func edit(path string, create bool, change func(text string, list *List) (string, error)) error {
 	f := &File{path: path}
 	text, err := f.read()
@@ -73,6 +73,9 @@ func edit(path string, create bool, change func(text string, list *List) (string
 	}
 	if _, err := Parse(changed); err != nil {
 		return f.explain(err)
+	}
+	if now, _ := f.read(); now != text {
+		return fmt.Errorf("%s was changed meanwhile; try again", path)
 	}
 	return replace(path, []byte(changed))
 }
