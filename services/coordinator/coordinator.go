@@ -39,6 +39,9 @@ type Config struct {
 	MaxRuns int64
 	// MaxWatchers is how many may watch runs at once. Default: DefaultMaxWatchers.
 	MaxWatchers int64
+	// MaxRunsPerSubject is how many runs of one subject may go on at once; without access control nobody has a name, and it bounds
+	// nothing. Default: 16.
+	MaxRunsPerSubject int64
 	// Security is that of the server that Serve makes.
 	Security grpcserve.Security
 	// Health is one more listener, on which Serve tells probes about its health and nothing else; nil: none. Its owner closes it after Serve, which may have.
@@ -49,10 +52,11 @@ type Config struct {
 
 // The caps that are a coordinator's alone, and what no configuration goes beyond.
 const (
-	DefaultMaxRuns     = 64
-	DefaultMaxWatchers = 1000
-	HardMaxRuns        = 1000   // each writes to the store every second, which takes some thousand transactions a second
-	HardMaxWatchers    = 100000 // each has a report made for it twice a second
+	DefaultMaxRuns           = 64
+	DefaultMaxWatchers       = 1000
+	DefaultMaxRunsPerSubject = 16     // which leaves room for others
+	HardMaxRuns              = 1000   // each writes to the store every second, which takes some thousand transactions a second
+	HardMaxWatchers          = 100000 // each has a report made for it twice a second
 )
 
 // Conn is a connection to a worker.
@@ -92,6 +96,9 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Lease == 0 {
 		config.Lease = defaultLease
 	}
+	if config.MaxRunsPerSubject == 0 {
+		config.MaxRunsPerSubject = DefaultMaxRunsPerSubject
+	}
 	if config.Store.session == nil {
 		config.Store = MemoryStore(0)
 	}
@@ -99,7 +106,8 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
-		ReadOnly: config.Store.readOnly, Lease: config.Lease, MaxRunning: config.MaxRuns, Fenced: c.giveWay, Log: config.Log,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, MaxRunning: config.MaxRuns, MaxPerCreator: config.MaxRunsPerSubject,
+		Fenced: c.giveWay, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -35,8 +35,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve serves in this process until the test's end.
 func serve(t *testing.T, register func(grpc.ServiceRegistrar)) *bufconn.Listener {
 	t.Helper()
+	return serveWith(t, grpcserve.Security{}, register)
+}
+
+func serveWith(t *testing.T, security grpcserve.Security, register func(grpc.ServiceRegistrar)) *bufconn.Listener {
+	t.Helper()
 	l := bufconn.Listen(256 << 10)
-	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
+	server := grpcserve.New(slog.New(slog.DiscardHandler), security)
 	register(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -112,7 +117,7 @@ func startWith(t *testing.T, config coordinator.Config, workers ...fanoutv1.Work
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	l := serve(t, c.Register)
+	l := serveWith(t, config.Security, c.Register)
 	conn, err := grpcdial.New("coordinator", grpcdial.Over(l.DialContext))
 	if err != nil {
 		t.Fatal(err)

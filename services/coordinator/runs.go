@@ -13,6 +13,7 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/access"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -50,6 +51,16 @@ const messageBytes = 4<<20 - 1<<10
 // CreateRun accepts a run and starts it.
 func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRunRequest) (*fanoutv1.CreateRunResponse, error) {
 	about, violations := wire.ParseNewRun(request, c.config.Caps)
+	about.Creator = access.CallerOf(ctx).Subject
+	created, err := c.create(ctx, request, about, violations)
+	c.audit(ctx, &about, created, err)
+	if err != nil {
+		return nil, err
+	}
+	return &fanoutv1.CreateRunResponse{Run: wire.RunProto(created.Current(false), false)}, nil
+}
+
+func (c *Coordinator) create(ctx context.Context, request *fanoutv1.CreateRunRequest, about run.NewRun, violations []wire.Violation) (*runs.Run, error) {
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
 	}
@@ -59,8 +70,13 @@ func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRun
 		return nil, rpcerr.Internal()
 	}
 	created, err := c.registry.Create(ctx, about, hash)
-	var used *runs.UsedError
+	var (
+		used  *runs.UsedError
+		quota *runs.QuotaError
+	)
 	switch {
+	case errors.As(err, &quota):
+		return nil, rpcerr.Full(quota.Creator, quota.Error())
 	case errors.Is(err, runs.ErrFull):
 		return nil, rpcerr.Full("coordinator", err.Error())
 	case errors.Is(err, runs.ErrClosed):
@@ -70,7 +86,7 @@ func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRun
 	case err != nil:
 		return nil, c.storeError("creating a run", err)
 	}
-	return &fanoutv1.CreateRunResponse{Run: wire.RunProto(created.Current(false), false)}, nil
+	return created, nil
 }
 
 // hashOf tells requests apart that carry the same request_id.
@@ -131,7 +147,7 @@ func (c *Coordinator) GetRun(ctx context.Context, request *fanoutv1.GetRunReques
 
 // CancelRun ends a run cleanly.
 func (c *Coordinator) CancelRun(ctx context.Context, request *fanoutv1.CancelRunRequest) (*fanoutv1.CancelRunResponse, error) {
-	found, err := c.find(ctx, request.GetRunId())
+	found, err := c.findOwn(ctx, request.GetRunId())
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +163,9 @@ const cancelBound = time.Second
 // DeleteRun forgets a run that has ended.
 func (c *Coordinator) DeleteRun(ctx context.Context, request *fanoutv1.DeleteRunRequest) (*fanoutv1.DeleteRunResponse, error) {
 	id := request.GetRunId()
+	if _, err := c.findOwn(ctx, id); err != nil {
+		return nil, err
+	}
 	switch err := c.registry.Delete(ctx, id); {
 	case errors.Is(err, store.ErrNoRun):
 		return nil, notFound(id)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"strconv"
 	"time"
@@ -46,16 +45,19 @@ func planCaps(caps *plan.Caps) []capFlag {
 
 // workerCapsFlags are the flags of a worker's caps.
 type workerCapsFlags struct {
-	caps  plan.Caps
-	flags *pflag.FlagSet
-	all   []capFlag
+	caps       plan.Caps
+	perSubject int64
+	flags      *pflag.FlagSet
+	all        []capFlag
 }
 
 func (f *workerCapsFlags) add(cmd *cobra.Command) {
 	f.caps, f.flags = plan.DefaultCaps(), cmd.Flags()
+	f.perSubject = f.caps.Calls
 	hard := plan.HardCaps()
 	f.all = append([]capFlag{
 		{"max-calls", "`N` calls at once", &f.caps.Calls, 1, float64(hard.Calls), "each has an open file, goroutines and a queue of its own"},
+		{"max-calls-per-subject", "`N` calls at once of each caller who has a name; without the flag as many as of all", &f.perSubject, 1, float64(hard.Calls), "it is that of --max-calls"},
 		{"max-senders", "`N` senders at once, of all calls; fewer where the system lets fewer files be open", &f.caps.Senders, 1, float64(hard.Senders), "they take 4 GiB, and a socket each"},
 	}, planCaps(&f.caps)...)
 	f.all = append(f.all, []capFlag{
@@ -65,11 +67,11 @@ func (f *workerCapsFlags) add(cmd *cobra.Command) {
 	addCaps(f.flags, f.all)
 }
 
-// take is the caps as they are given, with what this process can hold where they are not. More senders than files may be open are
+// take sets the caps in the configuration, with what this process can hold where they are not given. More senders than files may be open are
 // refused: whoever asks for them would only learn of it from a run that fails.
-func (f *workerCapsFlags) take(log *slog.Logger) (plan.Caps, error) {
+func (f *workerCapsFlags) take(config *worker.Config) error {
 	if err := checkCaps(f.flags, f.all); err != nil {
-		return plan.Caps{}, err
+		return err
 	}
 	caps, own := f.caps, worker.DefaultCaps()
 	caps.Memory = own.Memory
@@ -77,31 +79,38 @@ func (f *workerCapsFlags) take(log *slog.Logger) (plan.Caps, error) {
 	switch {
 	case most == 0 || caps.Senders <= most:
 	case f.flags.Changed("max-senders"):
-		return plan.Caps{}, fmt.Errorf("--max-senders %d and --max-calls %d need more files open than this process may have; "+
+		return fmt.Errorf("--max-senders %d and --max-calls %d need more files open than this process may have; "+
 			"raise its limit (ulimit -n), or give at most %d", caps.Senders, caps.Calls, most)
 	default:
 		caps.Senders = most
-		log.Warn("fewer senders than the default, since each needs an open file; raise the limit on them (ulimit -n)", "senders", most)
+		config.Log.Warn("fewer senders than the default, since each needs an open file; raise the limit on them (ulimit -n)", "senders", most)
 	}
 	if !f.flags.Changed("max-queue-bytes") {
 		caps.QueueBytes = own.QueueBytes
 	}
-	return caps, nil
+	config.Caps = caps
+	if f.flags.Changed("max-calls-per-subject") {
+		config.MaxCallsPerSubject = f.perSubject
+	}
+	return nil
 }
 
 // coordinatorCapsFlags are the flags of a coordinator's caps.
 type coordinatorCapsFlags struct {
-	caps     plan.Caps
-	runs     int64
-	watchers int64
-	flags    *pflag.FlagSet
-	all      []capFlag
+	caps       plan.Caps
+	runs       int64
+	perSubject int64
+	watchers   int64
+	flags      *pflag.FlagSet
+	all        []capFlag
 }
 
 func (f *coordinatorCapsFlags) add(cmd *cobra.Command) {
 	f.caps, f.runs, f.watchers, f.flags = plan.DefaultCaps(), coordinator.DefaultMaxRuns, coordinator.DefaultMaxWatchers, cmd.Flags()
+	f.perSubject = coordinator.DefaultMaxRunsPerSubject
 	f.all = append([]capFlag{
 		{"max-runs", "`N` runs that go on at once", &f.runs, 1, coordinator.HardMaxRuns, "each takes a connection to every worker, and a transaction a second"},
+		{"max-runs-per-subject", "`N` runs that go on at once of each caller who has a name", &f.perSubject, 1, coordinator.HardMaxRuns, "it is that of --max-runs"},
 		{"max-watchers", "`N` watchers at once, of all runs", &f.watchers, 1, coordinator.HardMaxWatchers, "each takes two reports a second"},
 	}, planCaps(&f.caps)...)
 	addCaps(f.flags, f.all)
@@ -109,7 +118,7 @@ func (f *coordinatorCapsFlags) add(cmd *cobra.Command) {
 
 // take sets the caps in the configuration.
 func (f *coordinatorCapsFlags) take(config *coordinator.Config) error {
-	config.Caps, config.MaxRuns, config.MaxWatchers = f.caps, f.runs, f.watchers
+	config.Caps, config.MaxRuns, config.MaxRunsPerSubject, config.MaxWatchers = f.caps, f.runs, f.perSubject, f.watchers
 	return checkCaps(f.flags, f.all)
 }
 

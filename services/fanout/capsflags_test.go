@@ -32,10 +32,12 @@ func hardLimits() map[string]map[string][2]string {
 	}
 	ofWorker, ofCoordinator := maps.Clone(both), maps.Clone(both)
 	ofWorker["max-calls"] = [2]string{"4096", "4097"}
+	ofWorker["max-calls-per-subject"] = [2]string{"4096", "4097"}
 	ofWorker["max-senders"] = [2]string{"262144", "262145"}
 	ofWorker["max-response-bytes"] = [2]string{"1099511627776", "1099511627777"}
 	ofWorker["max-queue-bytes"] = [2]string{"1073741824", "1073741825"}
 	ofCoordinator["max-runs"] = [2]string{"1000", "1001"}
+	ofCoordinator["max-runs-per-subject"] = [2]string{"1000", "1001"}
 	ofCoordinator["max-watchers"] = [2]string{"100000", "100001"}
 	return map[string]map[string][2]string{"worker": ofWorker, "coordinator": ofCoordinator}
 }
@@ -157,13 +159,15 @@ func TestDefaultCaps(t *testing.T) {
 	t.Parallel()
 	var w workerCapsFlags
 	w.add(newTarget(stdio{}))
-	if caps, err := w.take(slog.New(slog.DiscardHandler)); err != nil || caps != worker.DefaultCaps() {
-		t.Errorf("the worker's flags give %+v, %v, want %+v", caps, err, worker.DefaultCaps())
+	ofWorker := worker.Config{Log: slog.New(slog.DiscardHandler)}
+	if err := w.take(&ofWorker); err != nil || ofWorker.Caps != worker.DefaultCaps() || ofWorker.MaxCallsPerSubject != 0 {
+		t.Errorf("the worker's flags give %+v, %v, want %+v", ofWorker, err, worker.DefaultCaps())
 	}
 	var c coordinatorCapsFlags
 	c.add(newTarget(stdio{}))
 	var config coordinator.Config
-	if err := c.take(&config); err != nil || config.Caps != plan.DefaultCaps() || config.MaxRuns != coordinator.DefaultMaxRuns || config.MaxWatchers != coordinator.DefaultMaxWatchers {
+	if err := c.take(&config); err != nil || config.Caps != plan.DefaultCaps() || config.MaxRuns != coordinator.DefaultMaxRuns || config.MaxWatchers != coordinator.DefaultMaxWatchers ||
+		config.MaxRunsPerSubject != coordinator.DefaultMaxRunsPerSubject {
 		t.Errorf("the coordinator's flags give %+v, %v, want the defaults", config, err)
 	}
 }

@@ -65,7 +65,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
 	root.AddCommand(layered(std, newWorker(std), newCoordinator(std), newTarget(std))...)
-	root.AddCommand(newRun(std), newCall(std), newRuns(std), newHealth(std), newCerts(std), newDemo(std), newVersion())
+	root.AddCommand(newRun(std), newCall(std), newRuns(std), newStopAll(std), newHealth(std), newCerts(std), newTokens(std), newDemo(std), newVersion())
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	strict(root)

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fanout-load/fanout/services/internal/access"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/grpctls"
@@ -32,11 +31,11 @@ func addFiles(flags *pflag.FlagSet, files *grpctls.Files, ca string) {
 
 // serverSecurity are the flags that say who may call a service, and how it is reached.
 type serverSecurity struct {
-	files     grpctls.Files
-	use       grpctls.Use
-	tokenFile string // names who may call with which token
-	insecure  bool
-	health    string
+	files    grpctls.Files
+	use      grpctls.Use
+	access   accessFlags
+	insecure bool
+	health   string
 
 	listening grpcserve.Listening // of open
 	server    grpcserve.Security  // of open, for the service's configuration
@@ -48,7 +47,7 @@ func (s *serverSecurity) add(cmd *cobra.Command, use grpctls.Use) {
 	s.use = use
 	flags := cmd.Flags()
 	addFiles(flags, &s.files, "`FILE` with the authorities, PEM, whose certificates callers show; without --token-file they have to")
-	flags.StringVar(&s.tokenFile, "token-file", "", "`FILE` with the tokens that callers may show")
+	s.access.add(flags)
 	flags.StringVar(&s.health, "health-listen", "", "`HOST:PORT` that answers probes of the service's health in plaintext, and nothing else")
 	addInsecure(flags, &s.insecure)
 }
@@ -62,7 +61,7 @@ func (s *serverSecurity) open(flags *pflag.FlagSet, log *slog.Logger) error {
 	if err := checkNamed(flags); err != nil {
 		return err
 	}
-	s.listening = grpcserve.Listening{TLS: s.files.Cert != "", Callers: s.files.CA != "" || s.tokenFile != "", Insecure: s.insecure, Can: canSend}
+	s.listening = grpcserve.Listening{TLS: s.files.Cert != "", Callers: s.files.CA != "" || s.access.tokenFile != "", Insecure: s.insecure, Can: canSend}
 	if s.files.Any() {
 		var err error
 		if s.source, err = grpctls.Open(s.files, s.use, log); err != nil {
@@ -71,7 +70,7 @@ func (s *serverSecurity) open(flags *pflag.FlagSet, log *slog.Logger) error {
 		s.server.Credentials = s.source.Server(s.callers())
 	}
 	var err error
-	s.server.Access, err = s.access(log)
+	s.server.Access, err = s.access.control(log, s.files.CA != "")
 	return err
 }
 
@@ -80,15 +79,12 @@ func (s *serverSecurity) callers() grpctls.Callers {
 	switch {
 	case s.files.CA == "":
 		return grpctls.Anyone
-	case s.tokenFile != "":
+	case s.access.tokenFile != "":
 		return grpctls.Verified
 	default:
 		return grpctls.Required
 	}
 }
-
-// access is who may call what on the server.
-func (s *serverSecurity) access(*slog.Logger) (*access.Control, error) { return nil, nil }
 
 // serve runs the service as the function serve does, with the listener for probes in probes.
 func (s *serverSecurity) serve(cmd *cobra.Command, std stdio, listen string, bound bool, log *slog.Logger, service func(context.Context, net.Listener) error) error {

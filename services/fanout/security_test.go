@@ -15,7 +15,7 @@ const testToken = "fanout_0123456789abcdefghijklmnopqrstuv"
 func TestStartUpMatrix(t *testing.T) {
 	t.Parallel()
 	certs := newTrialCerts(t)
-	tokens := tempFile(t, testToken)
+	tokens := tokensFile(t)
 	addresses := map[string]bool{ // whether only this machine reaches them
 		"127.0.0.1:0": true, "[::1]:0": true, "localhost:0": true, "0.0.0.0:0": false, "[::]:0": false, ":0": false, "192.0.2.1:0": false, "worker.example.test:0": false,
 	}
@@ -37,7 +37,7 @@ func TestStartUpMatrix(t *testing.T) {
 				for _, insecure := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s, %s, tokens %v, insecure %v", address, tls.name, tokenFile != "", insecure), func(t *testing.T) {
 						t.Parallel()
-						s := serverSecurity{files: tls.files, tokenFile: tokenFile, insecure: insecure, use: grpctls.Serving}
+						s := serverSecurity{files: tls.files, access: accessFlags{tokenFile, "runner"}, insecure: insecure, use: grpctls.Serving}
 						flags := newWorker(stdio{}).Flags()
 						log := emptyFile(t, "log")
 						defer log.Close()
@@ -93,7 +93,7 @@ func TestServicesThatRefuseToStart(t *testing.T) {
 		{"a fresh coordinator", []string{"coordinator", "--workers", "a:1", "--store", "memory", "--listen", ":7071"}, all, ""},
 		{"a fresh target", []string{"target", "--listen", "0.0.0.0:8080"}, []string{"--insecure-listen"}, "--tls"},
 		{"a worker without callers", append(certs.pair("worker"), "worker", "--listen", "[::]:7070"), []string{"--tls-ca", "--token-file"}, "--tls-cert"},
-		{"a worker without TLS", []string{"worker", "--token-file", token, "--listen", "[::]:7070"}, []string{"--tls-cert", "--tls-key"}, "--tls-ca"},
+		{"a worker without TLS", []string{"worker", "--token-file", tokensFile(t), "--listen", "[::]:7070"}, []string{"--tls-cert", "--tls-key"}, "--tls-ca"},
 		{"a client's certificate", append(certs.as("client"), "worker"), []string{"client.pem", "serverAuth"}, ""},
 		{"a coordinator that cannot call", append(certs.as("worker"), "coordinator", "--workers", "a:1", "--store", "memory"), []string{"worker.pem", "clientAuth"}, ""},
 		{"no authorities", append(certs.pair("worker"), "worker", "--tls-ca", "/none"), []string{"--tls-ca", "/none"}, ""},

@@ -35,7 +35,7 @@ func newWorker(std stdio) *cobra.Command {
 		}
 		if err == nil {
 			limitMemory(config.Log)
-			config.Caps, err = caps.take(config.Log)
+			err = caps.take(&config)
 		}
 		if err == nil {
 			err = security.open(cmd.Flags(), config.Log)

@@ -21,7 +21,10 @@ type Config struct {
 	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listeners
 	Security grpcserve.Security // of the server that Serve makes
 	Health   net.Listener       // one more listener, on which Serve tells probes about its health and nothing else; nil: none
-	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
+	// MaxCallsPerSubject is how many calls and leased shards of one subject run at once; without access control nobody has a name, and it
+	// bounds nothing. Default: as many as Caps takes of all.
+	MaxCallsPerSubject int64
+	State              *State // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
 
 // State is a worker's state directory, which it holds for its life.
@@ -73,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Caps == (plan.Caps{}) {
 		c.Caps = DefaultCaps()
+	}
+	if c.MaxCallsPerSubject == 0 {
+		c.MaxCallsPerSubject = c.Caps.Calls
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

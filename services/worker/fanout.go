@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/access"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/schedule"
@@ -34,13 +35,14 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
+	job.key.subject = access.CallerOf(stream.Context()).Subject
 	if job.shard.Lease > 0 {
 		return w.serveLease(job, stream)
 	}
-	if err := w.room.Take(job.need); err != nil {
-		return rpcerr.Full("worker", err.Error())
+	if err := w.take(job); err != nil {
+		return err
 	}
-	defer w.room.Leave(job.need)
+	defer w.giveBack(job)
 	queue := batch.NewQueue(job.options(w.config.Caps))
 	t := w.newTrail(stream.Context(), job.key)
 	call, end, err := w.call(job, queue, nil, t)
@@ -122,7 +124,7 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 		}})
 	}
 	j := &job{
-		key:   callKey{shard.RunID, shard.ShardID},
+		key:   callKey{run: shard.RunID, shard: shard.ShardID},
 		shard: shard,
 		work: engine.Work{
 			Plan: p, Schedule: slots, Slots: lease.Fixed(shard.Grants),

@@ -16,6 +16,9 @@ import (
 	"github.com/fanout-load/fanout/services/worker"
 )
 
+// leaseOfTest is longer than a test takes.
+const leaseOfTest = 20 * time.Second
+
 // leaseholder is a worker, and a plan whose one shard it is to carry out under a lease.
 type leaseholder struct {
 	t      *testing.T
@@ -34,7 +37,7 @@ func startLeaseholder(t *testing.T, config worker.Config, plan *fanoutv1.Plan) *
 	t.Helper()
 	w, client := start(t, config)
 	t.Cleanup(w.Close)
-	return &leaseholder{t: t, worker: w, client: client, plan: plan, lease: 20 * time.Second, epoch: 1}
+	return &leaseholder{t: t, worker: w, client: client, plan: plan, lease: leaseOfTest, epoch: 1}
 }
 
 // attachment is one stream of a shard. What it brought is to be read after done.
@@ -50,15 +53,20 @@ type attachment struct {
 // attach attaches to the lease, or opens it if there is none, and waits until the worker has answered.
 func (h *leaseholder) attach() *attachment { return h.attachAs("run") }
 
+// request opens the shard of a run, or attaches to the lease.
+func (h *leaseholder) request(run string) *fanoutv1.FanOutRequest {
+	return &fanoutv1.FanOutRequest{Plan: h.plan, Shard: &fanoutv1.Shard{
+		RunId: run, ShardId: "s0", Concurrency: cmp.Or(h.concurrency, 2), Epoch: h.epoch, LeaseId: h.id, LeaseDuration: durationpb.New(h.lease),
+	}}
+}
+
 // attachAs is attach to the shard of a run.
 func (h *leaseholder) attachAs(run string) *attachment {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	h.t.Cleanup(cancel)
 	a := &attachment{cancel: cancel, rows: map[int64]*fanoutv1.Outcome{}, done: make(chan struct{})}
-	stream, err := h.client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: h.plan, Shard: &fanoutv1.Shard{
-		RunId: run, ShardId: "s0", Concurrency: cmp.Or(h.concurrency, 2), Epoch: h.epoch, LeaseId: h.id, LeaseDuration: durationpb.New(h.lease),
-	}})
+	stream, err := h.client.FanOut(ctx, h.request(run))
 	if err != nil {
 		h.t.Fatal(err)
 	}

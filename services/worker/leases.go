@@ -30,6 +30,9 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	if e == nil {
 		return w.sayDead(j, stream)
 	}
+	if err := mine(stream.Context(), "lease_id", e.lease.ID, e.job.key.subject); err != nil {
+		return err
+	}
 	if err := e.lease.Attach(j.shard.Epoch); err != nil {
 		return rpcerr.Fenced(err.Error())
 	}
@@ -88,13 +91,13 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	if w.calls[j.key] != nil {
 		return nil, rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", j.key.shard, j.key.run)
 	}
-	if err := w.room.Take(j.need); err != nil {
-		return nil, rpcerr.Full("worker", err.Error())
+	if err := w.take(j); err != nil {
+		return nil, err
 	}
 	id := rand.Text()
 	m, err := w.config.State.Create(id)
 	if err != nil {
-		w.room.Leave(j.need)
+		w.giveBack(j)
 		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
 		return nil, rpcerr.NoState(err.Error())
 	}
@@ -124,7 +127,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 
 // leaveLease gives back what a shard took that is over; its final message stays.
 func (w *Worker) leaveLease(e *execution) {
-	w.room.Leave(e.job.need)
+	w.giveBack(e.job)
 	time.AfterFunc(keepFinished, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -12,13 +12,16 @@ import (
 )
 
 // RenewLease extends a lease and brings it slots.
-func (w *Worker) RenewLease(_ context.Context, request *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
+func (w *Worker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {
 	id := request.GetLeaseId()
 	w.mu.Lock()
 	e := w.leases[id]
 	w.mu.Unlock()
 	if e == nil {
 		return w.renewDead(request)
+	}
+	if err := mine(ctx, "lease_id", id, e.job.key.subject); err != nil {
+		return nil, err
 	}
 	renewal, violations := wire.ParseRenewal(request, e.job.work.Schedule.Slots())
 	if len(violations) > 0 {

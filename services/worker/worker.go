@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/access"
 	"github.com/fanout-load/fanout/services/internal/preflight"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -29,6 +30,7 @@ type Worker struct {
 	instanceID string
 	born       time.Time // clock_nanos counts from here
 	room       *admission.Room
+	shares     *admission.Shares
 	machine    preflight.Machine // at the worker's start
 	pool       http1.Pool        // connections between direct calls
 
@@ -48,8 +50,9 @@ type Worker struct {
 // moment after 0 on its clock: runs take 24 h at most, and what is in flight after that.
 const clockLead = 48 * time.Hour
 
-// callKey names a call: a shard of a run, or a direct call, which has no shard.
-type callKey struct{ run, shard string }
+// callKey names a call: a shard of a run, or a direct call, which has no shard. Each subject has names of its own, so that nobody can take
+// the name of another's shard before it is opened.
+type callKey struct{ subject, run, shard string }
 
 var _ fanoutv1.WorkerServiceServer = (*Worker)(nil)
 
@@ -65,6 +68,7 @@ func New(config Config) *Worker {
 	w.life, w.end = context.WithCancel(context.Background())
 	w.caps = wire.CapsProto(w.config.Caps)
 	w.room = admission.NewRoom(w.config.Caps)
+	w.shares = admission.NewShares(w.config.MaxCallsPerSubject)
 	w.machine = Machine(w.config.Caps)
 	w.idle.L = &w.mu
 	return w
@@ -89,11 +93,16 @@ func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanout
 }
 
 // StopFanOut ends a call cleanly.
-func (w *Worker) StopFanOut(_ context.Context, request *fanoutv1.StopFanOutRequest) (*fanoutv1.StopFanOutResponse, error) {
-	key := callKey{request.GetRunId(), request.GetShardId()}
+func (w *Worker) StopFanOut(ctx context.Context, request *fanoutv1.StopFanOutRequest) (*fanoutv1.StopFanOutResponse, error) {
 	w.mu.Lock()
+	key, ok := w.meantLocked(callKey{access.CallerOf(ctx).Subject, request.GetRunId(), request.GetShardId()})
 	call, leased := w.calls[key], w.runsLeasedLocked(key)
 	w.mu.Unlock()
+	if ok {
+		if err := mine(ctx, "run_id", key.run, key.subject); err != nil {
+			return nil, err
+		}
+	}
 	if leased {
 		return nil, rpcerr.NotFound("shard_id %q of run_id %q has a lease; cancel the run at its coordinator", key.shard, key.run)
 	}

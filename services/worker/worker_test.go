@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func start(t *testing.T, config worker.Config) (*worker.Worker, fanoutv1.WorkerServiceClient) {
 	t.Helper()
 	w := worker.New(config)
-	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
+	server := grpcserve.New(slog.New(slog.DiscardHandler), config.Security)
 	w.Register(server)
 	l := bufconn.Listen(1 << 20)
 	done := make(chan struct{})

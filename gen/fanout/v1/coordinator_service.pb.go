@@ -25,8 +25,8 @@ const (
 // CreateRunRequest is a run to carry out.
 type CreateRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chosen by the caller, at most 128 bytes: the same one within 24 h returns the run that it created. Default: none, each
-	// call is a new run.
+	// Chosen by the caller, at most 128 bytes: the same one within 24 h returns the run that it created. Each caller has its own.
+	// Default: none, each call is a new run.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The plan. Required.
 	Plan *Plan `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
@@ -1133,6 +1133,89 @@ func (x *WorkerInfo) GetFailure() *WorkerFailure {
 	return nil
 }
 
+// CoordinatorServiceStopAllRequest is empty.
+type CoordinatorServiceStopAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoordinatorServiceStopAllRequest) Reset() {
+	*x = CoordinatorServiceStopAllRequest{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoordinatorServiceStopAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoordinatorServiceStopAllRequest) ProtoMessage() {}
+
+func (x *CoordinatorServiceStopAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoordinatorServiceStopAllRequest.ProtoReflect.Descriptor instead.
+func (*CoordinatorServiceStopAllRequest) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{21}
+}
+
+// CoordinatorServiceStopAllResponse is what was stopped.
+type CoordinatorServiceStopAllResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Runs that went on; those that were being cancelled already are among them.
+	StoppedCount  int64 `protobuf:"varint,1,opt,name=stopped_count,json=stoppedCount,proto3" json:"stopped_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoordinatorServiceStopAllResponse) Reset() {
+	*x = CoordinatorServiceStopAllResponse{}
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoordinatorServiceStopAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoordinatorServiceStopAllResponse) ProtoMessage() {}
+
+func (x *CoordinatorServiceStopAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_coordinator_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoordinatorServiceStopAllResponse.ProtoReflect.Descriptor instead.
+func (*CoordinatorServiceStopAllResponse) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_coordinator_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CoordinatorServiceStopAllResponse) GetStoppedCount() int64 {
+	if x != nil {
+		return x.StoppedCount
+	}
+	return 0
+}
+
 var File_fanout_v1_coordinator_service_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
@@ -1202,7 +1285,10 @@ const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x124\n" +
 	"\x06worker\x18\x02 \x01(\v2\x1c.fanout.v1.GetWorkerResponseR\x06worker\x12I\n" +
 	"\x13round_trip_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11roundTripDuration\x122\n" +
-	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure2\xaa\x05\n" +
+	"\afailure\x18\x04 \x01(\v2\x18.fanout.v1.WorkerFailureR\afailure\"\"\n" +
+	" CoordinatorServiceStopAllRequest\"H\n" +
+	"!CoordinatorServiceStopAllResponse\x12#\n" +
+	"\rstopped_count\x18\x01 \x01(\x03R\fstoppedCount2\x90\x06\n" +
 	"\x12CoordinatorService\x12F\n" +
 	"\tCreateRun\x12\x1b.fanout.v1.CreateRunRequest\x1a\x1c.fanout.v1.CreateRunResponse\x12E\n" +
 	"\bWatchRun\x12\x1a.fanout.v1.WatchRunRequest\x1a\x1b.fanout.v1.WatchRunResponse0\x01\x12=\n" +
@@ -1212,7 +1298,8 @@ const file_fanout_v1_coordinator_service_proto_rawDesc = "" +
 	"\tCancelRun\x12\x1b.fanout.v1.CancelRunRequest\x1a\x1c.fanout.v1.CancelRunResponse\x12F\n" +
 	"\tDeleteRun\x12\x1b.fanout.v1.DeleteRunRequest\x1a\x1c.fanout.v1.DeleteRunResponse\x12F\n" +
 	"\tVerifyRun\x12\x1b.fanout.v1.VerifyRunRequest\x1a\x1c.fanout.v1.VerifyRunResponse\x12L\n" +
-	"\vListWorkers\x12\x1d.fanout.v1.ListWorkersRequest\x1a\x1e.fanout.v1.ListWorkersResponseB\xa3\x01\n" +
+	"\vListWorkers\x12\x1d.fanout.v1.ListWorkersRequest\x1a\x1e.fanout.v1.ListWorkersResponse\x12d\n" +
+	"\aStopAll\x12+.fanout.v1.CoordinatorServiceStopAllRequest\x1a,.fanout.v1.CoordinatorServiceStopAllResponseB\xa3\x01\n" +
 	"\rcom.fanout.v1B\x17CoordinatorServiceProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 
@@ -1228,58 +1315,60 @@ func file_fanout_v1_coordinator_service_proto_rawDescGZIP() []byte {
 	return file_fanout_v1_coordinator_service_proto_rawDescData
 }
 
-var file_fanout_v1_coordinator_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_fanout_v1_coordinator_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_fanout_v1_coordinator_service_proto_goTypes = []any{
-	(*CreateRunRequest)(nil),         // 0: fanout.v1.CreateRunRequest
-	(*CreateRunResponse)(nil),        // 1: fanout.v1.CreateRunResponse
-	(*WatchRunRequest)(nil),          // 2: fanout.v1.WatchRunRequest
-	(*WatchRunResponse)(nil),         // 3: fanout.v1.WatchRunResponse
-	(*GetRunRequest)(nil),            // 4: fanout.v1.GetRunRequest
-	(*GetRunResponse)(nil),           // 5: fanout.v1.GetRunResponse
-	(*ListRunsRequest)(nil),          // 6: fanout.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),         // 7: fanout.v1.ListRunsResponse
-	(*ListRunIntervalsRequest)(nil),  // 8: fanout.v1.ListRunIntervalsRequest
-	(*ListRunIntervalsResponse)(nil), // 9: fanout.v1.ListRunIntervalsResponse
-	(*RunInterval)(nil),              // 10: fanout.v1.RunInterval
-	(*CancelRunRequest)(nil),         // 11: fanout.v1.CancelRunRequest
-	(*CancelRunResponse)(nil),        // 12: fanout.v1.CancelRunResponse
-	(*DeleteRunRequest)(nil),         // 13: fanout.v1.DeleteRunRequest
-	(*DeleteRunResponse)(nil),        // 14: fanout.v1.DeleteRunResponse
-	(*VerifyRunRequest)(nil),         // 15: fanout.v1.VerifyRunRequest
-	(*VerifyRunResponse)(nil),        // 16: fanout.v1.VerifyRunResponse
-	(*RunCheck)(nil),                 // 17: fanout.v1.RunCheck
-	(*ListWorkersRequest)(nil),       // 18: fanout.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),      // 19: fanout.v1.ListWorkersResponse
-	(*WorkerInfo)(nil),               // 20: fanout.v1.WorkerInfo
-	nil,                              // 21: fanout.v1.CreateRunRequest.LabelsEntry
-	(*Plan)(nil),                     // 22: fanout.v1.Plan
-	(OnWorkerLoss)(0),                // 23: fanout.v1.OnWorkerLoss
-	(*Run)(nil),                      // 24: fanout.v1.Run
-	(RunView)(0),                     // 25: fanout.v1.RunView
-	(*durationpb.Duration)(nil),      // 26: google.protobuf.Duration
-	(*Tally)(nil),                    // 27: fanout.v1.Tally
-	(*GetWorkerResponse)(nil),        // 28: fanout.v1.GetWorkerResponse
-	(*WorkerFailure)(nil),            // 29: fanout.v1.WorkerFailure
+	(*CreateRunRequest)(nil),                  // 0: fanout.v1.CreateRunRequest
+	(*CreateRunResponse)(nil),                 // 1: fanout.v1.CreateRunResponse
+	(*WatchRunRequest)(nil),                   // 2: fanout.v1.WatchRunRequest
+	(*WatchRunResponse)(nil),                  // 3: fanout.v1.WatchRunResponse
+	(*GetRunRequest)(nil),                     // 4: fanout.v1.GetRunRequest
+	(*GetRunResponse)(nil),                    // 5: fanout.v1.GetRunResponse
+	(*ListRunsRequest)(nil),                   // 6: fanout.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),                  // 7: fanout.v1.ListRunsResponse
+	(*ListRunIntervalsRequest)(nil),           // 8: fanout.v1.ListRunIntervalsRequest
+	(*ListRunIntervalsResponse)(nil),          // 9: fanout.v1.ListRunIntervalsResponse
+	(*RunInterval)(nil),                       // 10: fanout.v1.RunInterval
+	(*CancelRunRequest)(nil),                  // 11: fanout.v1.CancelRunRequest
+	(*CancelRunResponse)(nil),                 // 12: fanout.v1.CancelRunResponse
+	(*DeleteRunRequest)(nil),                  // 13: fanout.v1.DeleteRunRequest
+	(*DeleteRunResponse)(nil),                 // 14: fanout.v1.DeleteRunResponse
+	(*VerifyRunRequest)(nil),                  // 15: fanout.v1.VerifyRunRequest
+	(*VerifyRunResponse)(nil),                 // 16: fanout.v1.VerifyRunResponse
+	(*RunCheck)(nil),                          // 17: fanout.v1.RunCheck
+	(*ListWorkersRequest)(nil),                // 18: fanout.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),               // 19: fanout.v1.ListWorkersResponse
+	(*WorkerInfo)(nil),                        // 20: fanout.v1.WorkerInfo
+	(*CoordinatorServiceStopAllRequest)(nil),  // 21: fanout.v1.CoordinatorServiceStopAllRequest
+	(*CoordinatorServiceStopAllResponse)(nil), // 22: fanout.v1.CoordinatorServiceStopAllResponse
+	nil,                         // 23: fanout.v1.CreateRunRequest.LabelsEntry
+	(*Plan)(nil),                // 24: fanout.v1.Plan
+	(OnWorkerLoss)(0),           // 25: fanout.v1.OnWorkerLoss
+	(*Run)(nil),                 // 26: fanout.v1.Run
+	(RunView)(0),                // 27: fanout.v1.RunView
+	(*durationpb.Duration)(nil), // 28: google.protobuf.Duration
+	(*Tally)(nil),               // 29: fanout.v1.Tally
+	(*GetWorkerResponse)(nil),   // 30: fanout.v1.GetWorkerResponse
+	(*WorkerFailure)(nil),       // 31: fanout.v1.WorkerFailure
 }
 var file_fanout_v1_coordinator_service_proto_depIdxs = []int32{
-	22, // 0: fanout.v1.CreateRunRequest.plan:type_name -> fanout.v1.Plan
-	21, // 1: fanout.v1.CreateRunRequest.labels:type_name -> fanout.v1.CreateRunRequest.LabelsEntry
-	23, // 2: fanout.v1.CreateRunRequest.on_worker_loss:type_name -> fanout.v1.OnWorkerLoss
-	24, // 3: fanout.v1.CreateRunResponse.run:type_name -> fanout.v1.Run
-	25, // 4: fanout.v1.WatchRunRequest.view:type_name -> fanout.v1.RunView
-	24, // 5: fanout.v1.WatchRunResponse.run:type_name -> fanout.v1.Run
-	25, // 6: fanout.v1.GetRunRequest.view:type_name -> fanout.v1.RunView
-	24, // 7: fanout.v1.GetRunResponse.run:type_name -> fanout.v1.Run
-	24, // 8: fanout.v1.ListRunsResponse.runs:type_name -> fanout.v1.Run
+	24, // 0: fanout.v1.CreateRunRequest.plan:type_name -> fanout.v1.Plan
+	23, // 1: fanout.v1.CreateRunRequest.labels:type_name -> fanout.v1.CreateRunRequest.LabelsEntry
+	25, // 2: fanout.v1.CreateRunRequest.on_worker_loss:type_name -> fanout.v1.OnWorkerLoss
+	26, // 3: fanout.v1.CreateRunResponse.run:type_name -> fanout.v1.Run
+	27, // 4: fanout.v1.WatchRunRequest.view:type_name -> fanout.v1.RunView
+	26, // 5: fanout.v1.WatchRunResponse.run:type_name -> fanout.v1.Run
+	27, // 6: fanout.v1.GetRunRequest.view:type_name -> fanout.v1.RunView
+	26, // 7: fanout.v1.GetRunResponse.run:type_name -> fanout.v1.Run
+	26, // 8: fanout.v1.ListRunsResponse.runs:type_name -> fanout.v1.Run
 	10, // 9: fanout.v1.ListRunIntervalsResponse.intervals:type_name -> fanout.v1.RunInterval
-	26, // 10: fanout.v1.RunInterval.start_offset:type_name -> google.protobuf.Duration
-	27, // 11: fanout.v1.RunInterval.tally:type_name -> fanout.v1.Tally
-	24, // 12: fanout.v1.CancelRunResponse.run:type_name -> fanout.v1.Run
+	28, // 10: fanout.v1.RunInterval.start_offset:type_name -> google.protobuf.Duration
+	29, // 11: fanout.v1.RunInterval.tally:type_name -> fanout.v1.Tally
+	26, // 12: fanout.v1.CancelRunResponse.run:type_name -> fanout.v1.Run
 	17, // 13: fanout.v1.VerifyRunResponse.checks:type_name -> fanout.v1.RunCheck
 	20, // 14: fanout.v1.ListWorkersResponse.workers:type_name -> fanout.v1.WorkerInfo
-	28, // 15: fanout.v1.WorkerInfo.worker:type_name -> fanout.v1.GetWorkerResponse
-	26, // 16: fanout.v1.WorkerInfo.round_trip_duration:type_name -> google.protobuf.Duration
-	29, // 17: fanout.v1.WorkerInfo.failure:type_name -> fanout.v1.WorkerFailure
+	30, // 15: fanout.v1.WorkerInfo.worker:type_name -> fanout.v1.GetWorkerResponse
+	28, // 16: fanout.v1.WorkerInfo.round_trip_duration:type_name -> google.protobuf.Duration
+	31, // 17: fanout.v1.WorkerInfo.failure:type_name -> fanout.v1.WorkerFailure
 	0,  // 18: fanout.v1.CoordinatorService.CreateRun:input_type -> fanout.v1.CreateRunRequest
 	2,  // 19: fanout.v1.CoordinatorService.WatchRun:input_type -> fanout.v1.WatchRunRequest
 	4,  // 20: fanout.v1.CoordinatorService.GetRun:input_type -> fanout.v1.GetRunRequest
@@ -1289,17 +1378,19 @@ var file_fanout_v1_coordinator_service_proto_depIdxs = []int32{
 	13, // 24: fanout.v1.CoordinatorService.DeleteRun:input_type -> fanout.v1.DeleteRunRequest
 	15, // 25: fanout.v1.CoordinatorService.VerifyRun:input_type -> fanout.v1.VerifyRunRequest
 	18, // 26: fanout.v1.CoordinatorService.ListWorkers:input_type -> fanout.v1.ListWorkersRequest
-	1,  // 27: fanout.v1.CoordinatorService.CreateRun:output_type -> fanout.v1.CreateRunResponse
-	3,  // 28: fanout.v1.CoordinatorService.WatchRun:output_type -> fanout.v1.WatchRunResponse
-	5,  // 29: fanout.v1.CoordinatorService.GetRun:output_type -> fanout.v1.GetRunResponse
-	7,  // 30: fanout.v1.CoordinatorService.ListRuns:output_type -> fanout.v1.ListRunsResponse
-	9,  // 31: fanout.v1.CoordinatorService.ListRunIntervals:output_type -> fanout.v1.ListRunIntervalsResponse
-	12, // 32: fanout.v1.CoordinatorService.CancelRun:output_type -> fanout.v1.CancelRunResponse
-	14, // 33: fanout.v1.CoordinatorService.DeleteRun:output_type -> fanout.v1.DeleteRunResponse
-	16, // 34: fanout.v1.CoordinatorService.VerifyRun:output_type -> fanout.v1.VerifyRunResponse
-	19, // 35: fanout.v1.CoordinatorService.ListWorkers:output_type -> fanout.v1.ListWorkersResponse
-	27, // [27:36] is the sub-list for method output_type
-	18, // [18:27] is the sub-list for method input_type
+	21, // 27: fanout.v1.CoordinatorService.StopAll:input_type -> fanout.v1.CoordinatorServiceStopAllRequest
+	1,  // 28: fanout.v1.CoordinatorService.CreateRun:output_type -> fanout.v1.CreateRunResponse
+	3,  // 29: fanout.v1.CoordinatorService.WatchRun:output_type -> fanout.v1.WatchRunResponse
+	5,  // 30: fanout.v1.CoordinatorService.GetRun:output_type -> fanout.v1.GetRunResponse
+	7,  // 31: fanout.v1.CoordinatorService.ListRuns:output_type -> fanout.v1.ListRunsResponse
+	9,  // 32: fanout.v1.CoordinatorService.ListRunIntervals:output_type -> fanout.v1.ListRunIntervalsResponse
+	12, // 33: fanout.v1.CoordinatorService.CancelRun:output_type -> fanout.v1.CancelRunResponse
+	14, // 34: fanout.v1.CoordinatorService.DeleteRun:output_type -> fanout.v1.DeleteRunResponse
+	16, // 35: fanout.v1.CoordinatorService.VerifyRun:output_type -> fanout.v1.VerifyRunResponse
+	19, // 36: fanout.v1.CoordinatorService.ListWorkers:output_type -> fanout.v1.ListWorkersResponse
+	22, // 37: fanout.v1.CoordinatorService.StopAll:output_type -> fanout.v1.CoordinatorServiceStopAllResponse
+	28, // [28:38] is the sub-list for method output_type
+	18, // [18:28] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -1320,7 +1411,7 @@ func file_fanout_v1_coordinator_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_coordinator_service_proto_rawDesc), len(file_fanout_v1_coordinator_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

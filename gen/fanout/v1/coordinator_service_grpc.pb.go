@@ -28,6 +28,7 @@ const (
 	CoordinatorService_DeleteRun_FullMethodName        = "/fanout.v1.CoordinatorService/DeleteRun"
 	CoordinatorService_VerifyRun_FullMethodName        = "/fanout.v1.CoordinatorService/VerifyRun"
 	CoordinatorService_ListWorkers_FullMethodName      = "/fanout.v1.CoordinatorService/ListWorkers"
+	CoordinatorService_StopAll_FullMethodName          = "/fanout.v1.CoordinatorService/StopAll"
 )
 
 // CoordinatorServiceClient is the client API for CoordinatorService service.
@@ -36,14 +37,16 @@ const (
 //
 // CoordinatorService splits runs over its workers and accounts for every slot.
 //
-// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs are kept in the coordinator's
+// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. A coordinator that asks who calls
+// refuses any method with UNAUTHENTICATED, to who is not known, and with PERMISSION_DENIED, to who has not the role for it: reader,
+// runner for CreateRun, CancelRun and DeleteRun, admin for StopAll. Runs are kept in the coordinator's
 // store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
 // lives too.
 type CoordinatorServiceClient interface {
 	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan is wrong. ALREADY_EXISTS: the request_id was used with another request.
-	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once. UNAVAILABLE: the coordinator is shutting
+	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once, of all callers or of this one. UNAVAILABLE: the coordinator is shutting
 	// down. Workers that cannot be reached or refuse are no error of this call: the run ends FAILED, without start_time.
 	CreateRun(ctx context.Context, in *CreateRunRequest, opts ...grpc.CallOption) (*CreateRunResponse, error)
 	// WatchRun streams the run as it is now, at least once a second while it goes on, and once at its end, with which the
@@ -66,11 +69,12 @@ type CoordinatorServiceClient interface {
 	// CancelRun ends a run cleanly: nothing new is sent, what is in flight gets 1 s, every slot is accounted for. It returns
 	// at once; the run ends within 2 s if its workers answer. Cancelling a run that is over changes nothing.
 	//
-	// NOT_FOUND: no such run.
+	// NOT_FOUND: no such run. PERMISSION_DENIED: another caller has created it, and this one is no admin.
 	CancelRun(ctx context.Context, in *CancelRunRequest, opts ...grpc.CallOption) (*CancelRunResponse, error)
 	// DeleteRun forgets a run that has ended, with its figures by the second.
 	//
-	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended. PERMISSION_DENIED: another caller has created it, and this one
+	// is no admin.
 	DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*DeleteRunResponse, error)
 	// VerifyRun checks what is stored of a run that has ended against itself: that every shard's and the run's counts add up, that
 	// the seconds add up to the totals, that histograms have as many values as the counters say, and that no slot was granted twice
@@ -80,6 +84,9 @@ type CoordinatorServiceClient interface {
 	VerifyRun(ctx context.Context, in *VerifyRunRequest, opts ...grpc.CallOption) (*VerifyRunResponse, error)
 	// ListWorkers asks each worker who it is. Those that do not answer within 2 s are listed with the failure.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
+	// StopAll cancels every run that goes on, whoever has created it, as CancelRun does. For admins. It returns at once; new runs are
+	// accepted as before.
+	StopAll(ctx context.Context, in *CoordinatorServiceStopAllRequest, opts ...grpc.CallOption) (*CoordinatorServiceStopAllResponse, error)
 }
 
 type coordinatorServiceClient struct {
@@ -189,20 +196,32 @@ func (c *coordinatorServiceClient) ListWorkers(ctx context.Context, in *ListWork
 	return out, nil
 }
 
+func (c *coordinatorServiceClient) StopAll(ctx context.Context, in *CoordinatorServiceStopAllRequest, opts ...grpc.CallOption) (*CoordinatorServiceStopAllResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CoordinatorServiceStopAllResponse)
+	err := c.cc.Invoke(ctx, CoordinatorService_StopAll_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CoordinatorServiceServer is the server API for CoordinatorService service.
 // All implementations must embed UnimplementedCoordinatorServiceServer
 // for forward compatibility.
 //
 // CoordinatorService splits runs over its workers and accounts for every slot.
 //
-// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. Runs are kept in the coordinator's
+// Every error carries google.rpc.ErrorInfo with the domain "fanout.v1" and a reason in capitals. A coordinator that asks who calls
+// refuses any method with UNAUTHENTICATED, to who is not known, and with PERMISSION_DENIED, to who has not the role for it: reader,
+// runner for CreateRun, CancelRun and DeleteRun, admin for StopAll. Runs are kept in the coordinator's
 // store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
 // lives too.
 type CoordinatorServiceServer interface {
 	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan is wrong. ALREADY_EXISTS: the request_id was used with another request.
-	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once. UNAVAILABLE: the coordinator is shutting
+	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once, of all callers or of this one. UNAVAILABLE: the coordinator is shutting
 	// down. Workers that cannot be reached or refuse are no error of this call: the run ends FAILED, without start_time.
 	CreateRun(context.Context, *CreateRunRequest) (*CreateRunResponse, error)
 	// WatchRun streams the run as it is now, at least once a second while it goes on, and once at its end, with which the
@@ -225,11 +244,12 @@ type CoordinatorServiceServer interface {
 	// CancelRun ends a run cleanly: nothing new is sent, what is in flight gets 1 s, every slot is accounted for. It returns
 	// at once; the run ends within 2 s if its workers answer. Cancelling a run that is over changes nothing.
 	//
-	// NOT_FOUND: no such run.
+	// NOT_FOUND: no such run. PERMISSION_DENIED: another caller has created it, and this one is no admin.
 	CancelRun(context.Context, *CancelRunRequest) (*CancelRunResponse, error)
 	// DeleteRun forgets a run that has ended, with its figures by the second.
 	//
-	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended.
+	// NOT_FOUND: no such run. FAILED_PRECONDITION: it has not ended. PERMISSION_DENIED: another caller has created it, and this one
+	// is no admin.
 	DeleteRun(context.Context, *DeleteRunRequest) (*DeleteRunResponse, error)
 	// VerifyRun checks what is stored of a run that has ended against itself: that every shard's and the run's counts add up, that
 	// the seconds add up to the totals, that histograms have as many values as the counters say, and that no slot was granted twice
@@ -239,6 +259,9 @@ type CoordinatorServiceServer interface {
 	VerifyRun(context.Context, *VerifyRunRequest) (*VerifyRunResponse, error)
 	// ListWorkers asks each worker who it is. Those that do not answer within 2 s are listed with the failure.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
+	// StopAll cancels every run that goes on, whoever has created it, as CancelRun does. For admins. It returns at once; new runs are
+	// accepted as before.
+	StopAll(context.Context, *CoordinatorServiceStopAllRequest) (*CoordinatorServiceStopAllResponse, error)
 	mustEmbedUnimplementedCoordinatorServiceServer()
 }
 
@@ -275,6 +298,9 @@ func (UnimplementedCoordinatorServiceServer) VerifyRun(context.Context, *VerifyR
 }
 func (UnimplementedCoordinatorServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWorkers not implemented")
+}
+func (UnimplementedCoordinatorServiceServer) StopAll(context.Context, *CoordinatorServiceStopAllRequest) (*CoordinatorServiceStopAllResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopAll not implemented")
 }
 func (UnimplementedCoordinatorServiceServer) mustEmbedUnimplementedCoordinatorServiceServer() {}
 func (UnimplementedCoordinatorServiceServer) testEmbeddedByValue()                            {}
@@ -452,6 +478,24 @@ func _CoordinatorService_ListWorkers_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CoordinatorService_StopAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CoordinatorServiceStopAllRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServiceServer).StopAll(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CoordinatorService_StopAll_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServiceServer).StopAll(ctx, req.(*CoordinatorServiceStopAllRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CoordinatorService_ServiceDesc is the grpc.ServiceDesc for CoordinatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -490,6 +534,10 @@ var CoordinatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListWorkers",
 			Handler:    _CoordinatorService_ListWorkers_Handler,
+		},
+		{
+			MethodName: "StopAll",
+			Handler:    _CoordinatorService_StopAll_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

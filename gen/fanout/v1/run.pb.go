@@ -334,6 +334,8 @@ const (
 	WorkerFailureClass_WORKER_FAILURE_CLASS_LOST WorkerFailureClass = 3
 	// What it said does not add up: a gap in its messages, a count that went back, or a tally that its outcomes contradict.
 	WorkerFailureClass_WORKER_FAILURE_CLASS_INCONSISTENT WorkerFailureClass = 4
+	// It stopped its shard, although the coordinator did not ask for that: an admin has told it to stop everything.
+	WorkerFailureClass_WORKER_FAILURE_CLASS_STOPPED WorkerFailureClass = 5
 )
 
 // Enum value maps for WorkerFailureClass.
@@ -344,6 +346,7 @@ var (
 		2: "WORKER_FAILURE_CLASS_REFUSED",
 		3: "WORKER_FAILURE_CLASS_LOST",
 		4: "WORKER_FAILURE_CLASS_INCONSISTENT",
+		5: "WORKER_FAILURE_CLASS_STOPPED",
 	}
 	WorkerFailureClass_value = map[string]int32{
 		"WORKER_FAILURE_CLASS_UNSPECIFIED":  0,
@@ -351,6 +354,7 @@ var (
 		"WORKER_FAILURE_CLASS_REFUSED":      2,
 		"WORKER_FAILURE_CLASS_LOST":         3,
 		"WORKER_FAILURE_CLASS_INCONSISTENT": 4,
+		"WORKER_FAILURE_CLASS_STOPPED":      5,
 	}
 )
 
@@ -418,8 +422,10 @@ type Run struct {
 	OnWorkerLoss OnWorkerLoss `protobuf:"varint,15,opt,name=on_worker_loss,json=onWorkerLoss,proto3,enum=fanout.v1.OnWorkerLoss" json:"on_worker_loss,omitempty"`
 	// Between the first and the last worker's start_offset. Absent: fewer than two are known.
 	StartSpreadDuration *durationpb.Duration `protobuf:"bytes,16,opt,name=start_spread_duration,json=startSpreadDuration,proto3" json:"start_spread_duration,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Who has created it, by the name of its token or certificate. Empty: nobody was asked for one.
+	Creator       string `protobuf:"bytes,17,opt,name=creator,proto3" json:"creator,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Run) Reset() {
@@ -562,6 +568,13 @@ func (x *Run) GetStartSpreadDuration() *durationpb.Duration {
 		return x.StartSpreadDuration
 	}
 	return nil
+}
+
+func (x *Run) GetCreator() string {
+	if x != nil {
+		return x.Creator
+	}
+	return ""
 }
 
 // WorkerResult is one worker's part of a run.
@@ -807,7 +820,7 @@ var File_fanout_v1_run_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x06\n" +
+	"\x13fanout/v1/run.proto\x12\tfanout.v1\x1a\x14fanout/v1/plan.proto\x1a\x15fanout/v1/tally.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x06\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -828,7 +841,8 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\aworkers\x18\r \x03(\v2\x17.fanout.v1.WorkerResultR\aworkers\x12%\n" +
 	"\x0elimited_reason\x18\x0e \x01(\tR\rlimitedReason\x12=\n" +
 	"\x0eon_worker_loss\x18\x0f \x01(\x0e2\x17.fanout.v1.OnWorkerLossR\fonWorkerLoss\x12M\n" +
-	"\x15start_spread_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x13startSpreadDuration\x1a9\n" +
+	"\x15start_spread_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x13startSpreadDuration\x12\x18\n" +
+	"\acreator\x18\x11 \x01(\tR\acreator\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x02\n" +
@@ -875,13 +889,14 @@ const file_fanout_v1_run_proto_rawDesc = "" +
 	"\x16LIMITED_BY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LIMITED_BY_TARGET\x10\x01\x12\x18\n" +
 	"\x14LIMITED_BY_GENERATOR\x10\x02\x12\x17\n" +
-	"\x13LIMITED_BY_SCHEDULE\x10\x03*\xc8\x01\n" +
+	"\x13LIMITED_BY_SCHEDULE\x10\x03*\xea\x01\n" +
 	"\x12WorkerFailureClass\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNSPECIFIED\x10\x00\x12$\n" +
 	" WORKER_FAILURE_CLASS_UNREACHABLE\x10\x01\x12 \n" +
 	"\x1cWORKER_FAILURE_CLASS_REFUSED\x10\x02\x12\x1d\n" +
 	"\x19WORKER_FAILURE_CLASS_LOST\x10\x03\x12%\n" +
-	"!WORKER_FAILURE_CLASS_INCONSISTENT\x10\x04B\x94\x01\n" +
+	"!WORKER_FAILURE_CLASS_INCONSISTENT\x10\x04\x12 \n" +
+	"\x1cWORKER_FAILURE_CLASS_STOPPED\x10\x05B\x94\x01\n" +
 	"\rcom.fanout.v1B\bRunProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 

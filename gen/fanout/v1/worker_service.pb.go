@@ -1198,6 +1198,89 @@ func (x *GetWorkerResponse) GetAllowedTargets() []string {
 	return nil
 }
 
+// WorkerServiceStopAllRequest is empty.
+type WorkerServiceStopAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerServiceStopAllRequest) Reset() {
+	*x = WorkerServiceStopAllRequest{}
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerServiceStopAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerServiceStopAllRequest) ProtoMessage() {}
+
+func (x *WorkerServiceStopAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerServiceStopAllRequest.ProtoReflect.Descriptor instead.
+func (*WorkerServiceStopAllRequest) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{13}
+}
+
+// WorkerServiceStopAllResponse is what was stopped.
+type WorkerServiceStopAllResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls and leased shards that went on; those that were being stopped already are among them.
+	StoppedCount  int64 `protobuf:"varint,1,opt,name=stopped_count,json=stoppedCount,proto3" json:"stopped_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerServiceStopAllResponse) Reset() {
+	*x = WorkerServiceStopAllResponse{}
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerServiceStopAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerServiceStopAllResponse) ProtoMessage() {}
+
+func (x *WorkerServiceStopAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerServiceStopAllResponse.ProtoReflect.Descriptor instead.
+func (*WorkerServiceStopAllResponse) Descriptor() ([]byte, []int) {
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WorkerServiceStopAllResponse) GetStoppedCount() int64 {
+	if x != nil {
+		return x.StoppedCount
+	}
+	return 0
+}
+
 // Caps are the bounds of one worker process, all inclusive. A request beyond one is refused, with the cap's name here and its value.
 type Caps struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1235,7 +1318,7 @@ type Caps struct {
 
 func (x *Caps) Reset() {
 	*x = Caps{}
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1330,7 @@ func (x *Caps) String() string {
 func (*Caps) ProtoMessage() {}
 
 func (x *Caps) ProtoReflect() protoreflect.Message {
-	mi := &file_fanout_v1_worker_service_proto_msgTypes[13]
+	mi := &file_fanout_v1_worker_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1343,7 @@ func (x *Caps) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caps.ProtoReflect.Descriptor instead.
 func (*Caps) Descriptor() ([]byte, []int) {
-	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{13}
+	return file_fanout_v1_worker_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Caps) GetMaxCallCount() int64 {
@@ -1445,7 +1528,10 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
 	"\x04caps\x18\x05 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12#\n" +
 	"\rrunning_count\x18\x06 \x01(\x05R\frunningCount\x12'\n" +
-	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\xdd\x04\n" +
+	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\x1d\n" +
+	"\x1bWorkerServiceStopAllRequest\"C\n" +
+	"\x1cWorkerServiceStopAllResponse\x12#\n" +
+	"\rstopped_count\x18\x01 \x01(\x03R\fstoppedCount\"\xdd\x04\n" +
 	"\x04Caps\x12$\n" +
 	"\x0emax_call_count\x18\x01 \x01(\x03R\fmaxCallCount\x12(\n" +
 	"\x10max_sender_count\x18\x02 \x01(\x03R\x0emaxSenderCount\x12$\n" +
@@ -1475,14 +1561,15 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12LEASE_STATE_ACTIVE\x10\x01\x12\x18\n" +
 	"\x14LEASE_STATE_DRAINING\x10\x02\x12\x15\n" +
-	"\x11LEASE_STATE_ENDED\x10\x032\xae\x02\n" +
+	"\x11LEASE_STATE_ENDED\x10\x032\x8a\x03\n" +
 	"\rWorkerService\x12?\n" +
 	"\x06FanOut\x12\x18.fanout.v1.FanOutRequest\x1a\x19.fanout.v1.FanOutResponse0\x01\x12I\n" +
 	"\n" +
 	"StopFanOut\x12\x1c.fanout.v1.StopFanOutRequest\x1a\x1d.fanout.v1.StopFanOutResponse\x12I\n" +
 	"\n" +
 	"RenewLease\x12\x1c.fanout.v1.RenewLeaseRequest\x1a\x1d.fanout.v1.RenewLeaseResponse\x12F\n" +
-	"\tGetWorker\x12\x1b.fanout.v1.GetWorkerRequest\x1a\x1c.fanout.v1.GetWorkerResponseB\x9e\x01\n" +
+	"\tGetWorker\x12\x1b.fanout.v1.GetWorkerRequest\x1a\x1c.fanout.v1.GetWorkerResponse\x12Z\n" +
+	"\aStopAll\x12&.fanout.v1.WorkerServiceStopAllRequest\x1a'.fanout.v1.WorkerServiceStopAllResponseB\x9e\x01\n" +
 	"\rcom.fanout.v1B\x12WorkerServiceProtoP\x01Z4github.com/fanout-load/fanout/gen/fanout/v1;fanoutv1\xa2\x02\x03FXX\xaa\x02\tFanout.V1\xca\x02\tFanout\\V1\xe2\x02\x15Fanout\\V1\\GPBMetadata\xea\x02\n" +
 	"Fanout::V1b\x06proto3"
 
@@ -1499,62 +1586,66 @@ func file_fanout_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_fanout_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fanout_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_fanout_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_fanout_v1_worker_service_proto_goTypes = []any{
-	(FinishReason)(0),             // 0: fanout.v1.FinishReason
-	(LeaseState)(0),               // 1: fanout.v1.LeaseState
-	(*FanOutRequest)(nil),         // 2: fanout.v1.FanOutRequest
-	(*Shard)(nil),                 // 3: fanout.v1.Shard
-	(*Grant)(nil),                 // 4: fanout.v1.Grant
-	(*FanOutResponse)(nil),        // 5: fanout.v1.FanOutResponse
-	(*FanOutStarted)(nil),         // 6: fanout.v1.FanOutStarted
-	(*FanOutFinished)(nil),        // 7: fanout.v1.FanOutFinished
-	(*RenewLeaseRequest)(nil),     // 8: fanout.v1.RenewLeaseRequest
-	(*LoadChange)(nil),            // 9: fanout.v1.LoadChange
-	(*RenewLeaseResponse)(nil),    // 10: fanout.v1.RenewLeaseResponse
-	(*StopFanOutRequest)(nil),     // 11: fanout.v1.StopFanOutRequest
-	(*StopFanOutResponse)(nil),    // 12: fanout.v1.StopFanOutResponse
-	(*GetWorkerRequest)(nil),      // 13: fanout.v1.GetWorkerRequest
-	(*GetWorkerResponse)(nil),     // 14: fanout.v1.GetWorkerResponse
-	(*Caps)(nil),                  // 15: fanout.v1.Caps
-	(*Plan)(nil),                  // 16: fanout.v1.Plan
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*OutcomeBatch)(nil),          // 18: fanout.v1.OutcomeBatch
-	(*Tally)(nil),                 // 19: fanout.v1.Tally
-	(*Effort)(nil),                // 20: fanout.v1.Effort
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(FinishReason)(0),                    // 0: fanout.v1.FinishReason
+	(LeaseState)(0),                      // 1: fanout.v1.LeaseState
+	(*FanOutRequest)(nil),                // 2: fanout.v1.FanOutRequest
+	(*Shard)(nil),                        // 3: fanout.v1.Shard
+	(*Grant)(nil),                        // 4: fanout.v1.Grant
+	(*FanOutResponse)(nil),               // 5: fanout.v1.FanOutResponse
+	(*FanOutStarted)(nil),                // 6: fanout.v1.FanOutStarted
+	(*FanOutFinished)(nil),               // 7: fanout.v1.FanOutFinished
+	(*RenewLeaseRequest)(nil),            // 8: fanout.v1.RenewLeaseRequest
+	(*LoadChange)(nil),                   // 9: fanout.v1.LoadChange
+	(*RenewLeaseResponse)(nil),           // 10: fanout.v1.RenewLeaseResponse
+	(*StopFanOutRequest)(nil),            // 11: fanout.v1.StopFanOutRequest
+	(*StopFanOutResponse)(nil),           // 12: fanout.v1.StopFanOutResponse
+	(*GetWorkerRequest)(nil),             // 13: fanout.v1.GetWorkerRequest
+	(*GetWorkerResponse)(nil),            // 14: fanout.v1.GetWorkerResponse
+	(*WorkerServiceStopAllRequest)(nil),  // 15: fanout.v1.WorkerServiceStopAllRequest
+	(*WorkerServiceStopAllResponse)(nil), // 16: fanout.v1.WorkerServiceStopAllResponse
+	(*Caps)(nil),                         // 17: fanout.v1.Caps
+	(*Plan)(nil),                         // 18: fanout.v1.Plan
+	(*durationpb.Duration)(nil),          // 19: google.protobuf.Duration
+	(*OutcomeBatch)(nil),                 // 20: fanout.v1.OutcomeBatch
+	(*Tally)(nil),                        // 21: fanout.v1.Tally
+	(*Effort)(nil),                       // 22: fanout.v1.Effort
+	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
 }
 var file_fanout_v1_worker_service_proto_depIdxs = []int32{
-	16, // 0: fanout.v1.FanOutRequest.plan:type_name -> fanout.v1.Plan
+	18, // 0: fanout.v1.FanOutRequest.plan:type_name -> fanout.v1.Plan
 	3,  // 1: fanout.v1.FanOutRequest.shard:type_name -> fanout.v1.Shard
 	4,  // 2: fanout.v1.Shard.grants:type_name -> fanout.v1.Grant
-	17, // 3: fanout.v1.Shard.lease_duration:type_name -> google.protobuf.Duration
+	19, // 3: fanout.v1.Shard.lease_duration:type_name -> google.protobuf.Duration
 	6,  // 4: fanout.v1.FanOutResponse.started:type_name -> fanout.v1.FanOutStarted
-	18, // 5: fanout.v1.FanOutResponse.outcomes:type_name -> fanout.v1.OutcomeBatch
-	19, // 6: fanout.v1.FanOutResponse.tally:type_name -> fanout.v1.Tally
+	20, // 5: fanout.v1.FanOutResponse.outcomes:type_name -> fanout.v1.OutcomeBatch
+	21, // 6: fanout.v1.FanOutResponse.tally:type_name -> fanout.v1.Tally
 	7,  // 7: fanout.v1.FanOutResponse.finished:type_name -> fanout.v1.FanOutFinished
-	15, // 8: fanout.v1.FanOutStarted.caps:type_name -> fanout.v1.Caps
-	19, // 9: fanout.v1.FanOutFinished.tally:type_name -> fanout.v1.Tally
-	20, // 10: fanout.v1.FanOutFinished.effort:type_name -> fanout.v1.Effort
+	17, // 8: fanout.v1.FanOutStarted.caps:type_name -> fanout.v1.Caps
+	21, // 9: fanout.v1.FanOutFinished.tally:type_name -> fanout.v1.Tally
+	22, // 10: fanout.v1.FanOutFinished.effort:type_name -> fanout.v1.Effort
 	0,  // 11: fanout.v1.FanOutFinished.reason:type_name -> fanout.v1.FinishReason
 	4,  // 12: fanout.v1.RenewLeaseRequest.grants:type_name -> fanout.v1.Grant
 	9,  // 13: fanout.v1.RenewLeaseRequest.changes:type_name -> fanout.v1.LoadChange
-	17, // 14: fanout.v1.LoadChange.offset:type_name -> google.protobuf.Duration
-	17, // 15: fanout.v1.RenewLeaseResponse.run_offset:type_name -> google.protobuf.Duration
+	19, // 14: fanout.v1.LoadChange.offset:type_name -> google.protobuf.Duration
+	19, // 15: fanout.v1.RenewLeaseResponse.run_offset:type_name -> google.protobuf.Duration
 	1,  // 16: fanout.v1.RenewLeaseResponse.state:type_name -> fanout.v1.LeaseState
-	21, // 17: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
-	15, // 18: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
-	17, // 19: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
+	23, // 17: fanout.v1.GetWorkerResponse.time:type_name -> google.protobuf.Timestamp
+	17, // 18: fanout.v1.GetWorkerResponse.caps:type_name -> fanout.v1.Caps
+	19, // 19: fanout.v1.Caps.max_duration:type_name -> google.protobuf.Duration
 	2,  // 20: fanout.v1.WorkerService.FanOut:input_type -> fanout.v1.FanOutRequest
 	11, // 21: fanout.v1.WorkerService.StopFanOut:input_type -> fanout.v1.StopFanOutRequest
 	8,  // 22: fanout.v1.WorkerService.RenewLease:input_type -> fanout.v1.RenewLeaseRequest
 	13, // 23: fanout.v1.WorkerService.GetWorker:input_type -> fanout.v1.GetWorkerRequest
-	5,  // 24: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
-	12, // 25: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
-	10, // 26: fanout.v1.WorkerService.RenewLease:output_type -> fanout.v1.RenewLeaseResponse
-	14, // 27: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
-	24, // [24:28] is the sub-list for method output_type
-	20, // [20:24] is the sub-list for method input_type
+	15, // 24: fanout.v1.WorkerService.StopAll:input_type -> fanout.v1.WorkerServiceStopAllRequest
+	5,  // 25: fanout.v1.WorkerService.FanOut:output_type -> fanout.v1.FanOutResponse
+	12, // 26: fanout.v1.WorkerService.StopFanOut:output_type -> fanout.v1.StopFanOutResponse
+	10, // 27: fanout.v1.WorkerService.RenewLease:output_type -> fanout.v1.RenewLeaseResponse
+	14, // 28: fanout.v1.WorkerService.GetWorker:output_type -> fanout.v1.GetWorkerResponse
+	16, // 29: fanout.v1.WorkerService.StopAll:output_type -> fanout.v1.WorkerServiceStopAllResponse
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
 	20, // [20:20] is the sub-list for extension type_name
 	20, // [20:20] is the sub-list for extension extendee
 	0,  // [0:20] is the sub-list for field type_name
@@ -1581,7 +1672,7 @@ func file_fanout_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanout_v1_worker_service_proto_rawDesc), len(file_fanout_v1_worker_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

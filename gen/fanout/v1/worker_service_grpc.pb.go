@@ -23,6 +23,7 @@ const (
 	WorkerService_StopFanOut_FullMethodName = "/fanout.v1.WorkerService/StopFanOut"
 	WorkerService_RenewLease_FullMethodName = "/fanout.v1.WorkerService/RenewLease"
 	WorkerService_GetWorker_FullMethodName  = "/fanout.v1.WorkerService/GetWorker"
+	WorkerService_StopAll_FullMethodName    = "/fanout.v1.WorkerService/StopAll"
 )
 
 // WorkerServiceClient is the client API for WorkerService service.
@@ -32,7 +33,9 @@ const (
 // WorkerService sends HTTP requests and streams back what became of each.
 //
 // A target that fails is data, never an error of an RPC. Every error carries google.rpc.ErrorInfo with the domain
-// "fanout.v1" and a reason in capitals.
+// "fanout.v1" and a reason in capitals. A worker that asks who calls refuses any method with UNAUTHENTICATED, to who is not known,
+// and with PERMISSION_DENIED, to who has not the role for it: reader for GetWorker, admin for StopAll, else runner. What a caller has
+// begun is its own: the run_id and shard_id of another name other calls, and only an admin ends those.
 type WorkerServiceClient interface {
 	// FanOut carries out a plan, or one shard of it, and streams every outcome. `started` comes first, before anything is
 	// sent; `finished` comes last. A stream that ends without `finished` is not a finished shard, whatever its status says.
@@ -42,7 +45,7 @@ type WorkerServiceClient interface {
 	// up the account; StopFanOut keeps it.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
-	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
+	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this shard of this run is running here.
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
@@ -50,21 +53,25 @@ type WorkerServiceClient interface {
 	// nothing. With a lease_id the call attaches
 	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
 	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
-	// started. FAILED_PRECONDITION: a higher epoch is attached.
+	// started. FAILED_PRECONDITION: a higher epoch is attached. PERMISSION_DENIED: another caller has opened the lease.
 	FanOut(ctx context.Context, in *FanOutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FanOutResponse], error)
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.
 	//
-	// NOT_FOUND: no such call is running here.
+	// NOT_FOUND: no such call is running here. PERMISSION_DENIED: it is another caller's, and this one is no admin.
 	StopFanOut(ctx context.Context, in *StopFanOutRequest, opts ...grpc.CallOption) (*StopFanOutResponse, error)
 	// RenewLease extends a lease and brings it slots. Whatever is repeated, late or out of order does nothing: changes and grants
 	// count only where they go on from what the worker has.
 	//
 	// NOT_FOUND: no such lease is held. FAILED_PRECONDITION: a higher epoch has been here. OUT_OF_RANGE: grants or changes begin
 	// beyond what the worker has; the message tells its counts. INVALID_ARGUMENT with BadRequest: a field is wrong.
+	// PERMISSION_DENIED: another caller has opened the lease, and this one is no admin.
 	RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error)
 	// GetWorker says who this worker is, what its clock reads, and how much it takes.
 	GetWorker(ctx context.Context, in *GetWorkerRequest, opts ...grpc.CallOption) (*GetWorkerResponse, error)
+	// StopAll ends every call and every leased shard, whoever has begun it, as StopFanOut does. For admins. It returns at once; new
+	// calls are accepted as before. A run that has a shard here ends INCOMPLETE: its coordinator was not asked.
+	StopAll(ctx context.Context, in *WorkerServiceStopAllRequest, opts ...grpc.CallOption) (*WorkerServiceStopAllResponse, error)
 }
 
 type workerServiceClient struct {
@@ -124,6 +131,16 @@ func (c *workerServiceClient) GetWorker(ctx context.Context, in *GetWorkerReques
 	return out, nil
 }
 
+func (c *workerServiceClient) StopAll(ctx context.Context, in *WorkerServiceStopAllRequest, opts ...grpc.CallOption) (*WorkerServiceStopAllResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WorkerServiceStopAllResponse)
+	err := c.cc.Invoke(ctx, WorkerService_StopAll_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkerServiceServer is the server API for WorkerService service.
 // All implementations must embed UnimplementedWorkerServiceServer
 // for forward compatibility.
@@ -131,7 +148,9 @@ func (c *workerServiceClient) GetWorker(ctx context.Context, in *GetWorkerReques
 // WorkerService sends HTTP requests and streams back what became of each.
 //
 // A target that fails is data, never an error of an RPC. Every error carries google.rpc.ErrorInfo with the domain
-// "fanout.v1" and a reason in capitals.
+// "fanout.v1" and a reason in capitals. A worker that asks who calls refuses any method with UNAUTHENTICATED, to who is not known,
+// and with PERMISSION_DENIED, to who has not the role for it: reader for GetWorker, admin for StopAll, else runner. What a caller has
+// begun is its own: the run_id and shard_id of another name other calls, and only an admin ends those.
 type WorkerServiceServer interface {
 	// FanOut carries out a plan, or one shard of it, and streams every outcome. `started` comes first, before anything is
 	// sent; `finished` comes last. A stream that ends without `finished` is not a finished shard, whatever its status says.
@@ -141,7 +160,7 @@ type WorkerServiceServer interface {
 	// up the account; StopFanOut keeps it.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
-	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
+	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this shard of this run is running here.
 	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
@@ -149,21 +168,25 @@ type WorkerServiceServer interface {
 	// nothing. With a lease_id the call attaches
 	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
 	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
-	// started. FAILED_PRECONDITION: a higher epoch is attached.
+	// started. FAILED_PRECONDITION: a higher epoch is attached. PERMISSION_DENIED: another caller has opened the lease.
 	FanOut(*FanOutRequest, grpc.ServerStreamingServer[FanOutResponse]) error
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.
 	//
-	// NOT_FOUND: no such call is running here.
+	// NOT_FOUND: no such call is running here. PERMISSION_DENIED: it is another caller's, and this one is no admin.
 	StopFanOut(context.Context, *StopFanOutRequest) (*StopFanOutResponse, error)
 	// RenewLease extends a lease and brings it slots. Whatever is repeated, late or out of order does nothing: changes and grants
 	// count only where they go on from what the worker has.
 	//
 	// NOT_FOUND: no such lease is held. FAILED_PRECONDITION: a higher epoch has been here. OUT_OF_RANGE: grants or changes begin
 	// beyond what the worker has; the message tells its counts. INVALID_ARGUMENT with BadRequest: a field is wrong.
+	// PERMISSION_DENIED: another caller has opened the lease, and this one is no admin.
 	RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error)
 	// GetWorker says who this worker is, what its clock reads, and how much it takes.
 	GetWorker(context.Context, *GetWorkerRequest) (*GetWorkerResponse, error)
+	// StopAll ends every call and every leased shard, whoever has begun it, as StopFanOut does. For admins. It returns at once; new
+	// calls are accepted as before. A run that has a shard here ends INCOMPLETE: its coordinator was not asked.
+	StopAll(context.Context, *WorkerServiceStopAllRequest) (*WorkerServiceStopAllResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }
 
@@ -185,6 +208,9 @@ func (UnimplementedWorkerServiceServer) RenewLease(context.Context, *RenewLeaseR
 }
 func (UnimplementedWorkerServiceServer) GetWorker(context.Context, *GetWorkerRequest) (*GetWorkerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetWorker not implemented")
+}
+func (UnimplementedWorkerServiceServer) StopAll(context.Context, *WorkerServiceStopAllRequest) (*WorkerServiceStopAllResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopAll not implemented")
 }
 func (UnimplementedWorkerServiceServer) mustEmbedUnimplementedWorkerServiceServer() {}
 func (UnimplementedWorkerServiceServer) testEmbeddedByValue()                       {}
@@ -272,6 +298,24 @@ func _WorkerService_GetWorker_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_StopAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WorkerServiceStopAllRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).StopAll(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_StopAll_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).StopAll(ctx, req.(*WorkerServiceStopAllRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WorkerService_ServiceDesc is the grpc.ServiceDesc for WorkerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -290,6 +334,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetWorker",
 			Handler:    _WorkerService_GetWorker_Handler,
+		},
+		{
+			MethodName: "StopAll",
+			Handler:    _WorkerService_StopAll_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
@@ -60,6 +61,12 @@ func New(log *slog.Logger, security Security) *Server {
 		log.Log(ctx, slog.Level(level), message, withoutErrorText(fields)...)
 	})
 	events := logging.WithLogOnEvents(logging.FinishCall)
+	who := logging.WithFieldsFromContext(func(ctx context.Context) logging.Fields {
+		if subject := access.CallerOf(ctx).Subject; subject != "" {
+			return logging.Fields{"subject", subject}
+		}
+		return nil
+	})
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
 		log.ErrorContext(ctx, "panic in a handler", "panic", p, "stack", string(debug.Stack()))
 		return rpcerr.Internal()
@@ -69,13 +76,16 @@ func New(log *slog.Logger, security Security) *Server {
 	if transport == nil {
 		transport = insecure.NewCredentials()
 	}
+	gate := newGate(security.Access, log)
 	s.Server = grpc.NewServer(append(limits(),
 		grpc.Creds(transport),
 		grpc.ChainUnaryInterceptor(
-			selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logged, events), loud),
+			auth.UnaryServerInterceptor(gate.admit), // first, so that who is refused writes no more of the log than the gate does
+			selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logged, events, who), loud),
 			recovery.UnaryServerInterceptor(recovered)),
 		grpc.ChainStreamInterceptor(
-			selector.StreamServerInterceptor(logging.StreamServerInterceptor(logged, events), loud),
+			auth.StreamServerInterceptor(gate.admit),
+			selector.StreamServerInterceptor(logging.StreamServerInterceptor(logged, events, who), loud),
 			recovery.StreamServerInterceptor(recovered)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingInterval, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),

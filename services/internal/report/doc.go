@@ -18,6 +18,7 @@
 //
 //	schemaVersion           1
 //	id, name                strings; name may be ""
+//	creator                 who created it, by the name of a token or a certificate; "": nobody was asked for one
 //	labels                  {"key": "value"}
 //	plan                    {requests, load, http, outcomes}, see below; absent when the run carries none
 //	state                   STARTING | RUNNING | STOPPING | ENDED

@@ -146,7 +146,7 @@ func lossy() *run.Run {
 	early, late, spread := -1500*time.Microsecond, 2*time.Millisecond, 3500*time.Microsecond
 	lost := &tally.Snapshot{Counts: tally.Counts{Planned: 12, Unknown: 12}}
 	return &run.Run{
-		ID: "r-01jpk4m3", Name: "nightly", Labels: map[string]string{"team": "checkout", "env": "staging"},
+		ID: "r-01jpk4m3", Name: "nightly", Creator: "spiffe://fanout.test/ann", Labels: map[string]string{"team": "checkout", "env": "staging"},
 		Plan:    &plan.Plan{Load: plan.Load{Requests: all.Counts.Planned}},
 		State:   run.Ended,
 		Verdict: run.Incomplete,
@@ -210,7 +210,7 @@ const evil = "a\x1b[31mred\x1b[0m\rb\u202Ec\u200d\u0085\xff\nd"
 // hostile is a run in which every string tries to act on the terminal.
 func hostile() *run.Run {
 	r := lossy()
-	r.ID, r.Name, r.Labels, r.Reason = evil, evil, map[string]string{evil: evil}, evil
+	r.ID, r.Name, r.Creator, r.Labels, r.Reason = evil, evil, evil, map[string]string{evil: evil}, evil
 	r.Tally.Errors[0].Examples = []string{evil, strings.Repeat("漢字", 100)}
 	r.Tally.Groups[evil] = r.Tally.Groups["browse"]
 	r.Tally.Groups[strings.Repeat("long", 16)] = r.Tally.Groups["browse"]

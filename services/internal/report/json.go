@@ -71,6 +71,7 @@ type (
 		SchemaVersion int               `json:"schemaVersion"`
 		ID            string            `json:"id"`
 		Name          string            `json:"name"`
+		Creator       string            `json:"creator"`
 		Labels        map[string]string `json:"labels"`
 		Plan          *planDocument     `json:"plan,omitempty"`
 		State         string            `json:"state"`
@@ -115,6 +116,7 @@ func headOf(r *run.Run) headDocument {
 		SchemaVersion: schemaVersion,
 		ID:            r.ID,
 		Name:          r.Name,
+		Creator:       r.Creator,
 		Labels:        r.Labels,
 		Plan:          planOf(r.Plan),
 		State:         r.State.String(),

@@ -179,7 +179,7 @@ func TestJSONOrder(t *testing.T) {
 	t.Parallel()
 	figures := "responsesByStatus errors notSent sentBytes receivedBytes serviceTime responseTime lateness firstByteTime " +
 		"foldedCount recordsCount lostCount streamStalledDuration "
-	head := "schemaVersion id name labels plan state verdict verdictReason limitedBy limitedReason onWorkerLoss " +
+	head := "schemaVersion id name creator labels plan state verdict verdictReason limitedBy limitedReason onWorkerLoss " +
 		"createTime startTime startSpreadDuration endTime counts "
 	r := lossy()
 	var full, call bytes.Buffer
@@ -265,6 +265,7 @@ func TestJSONRun(t *testing.T) {
 		{[]any{"schemaVersion"}, json.Number("1")},
 		{[]any{"id"}, "r-01jpk4m3"},
 		{[]any{"name"}, "nightly"},
+		{[]any{"creator"}, "spiffe://fanout.test/ann"},
 		{[]any{"labels"}, map[string]any{"team": "checkout", "env": "staging"}},
 		{[]any{"state"}, "ENDED"},
 		{[]any{"verdict"}, "INCOMPLETE"},

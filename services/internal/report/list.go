@@ -3,6 +3,7 @@ package report
 import (
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // maxListedName is how many columns of a run's name a list shows: enough to recognise it beside the figures.
 const maxListedName = 24
+
+// creatorColumn is where the creators stand, if the runs have any: without access control nobody has a name.
+const creatorColumn = 2
 
 // ListText writes runs as a table, one row each, in their order. It is as wide as its cells, whatever the options say, since an
 // identifier that is cut is of no use.
@@ -30,18 +34,27 @@ func ListText(w io.Writer, runs []*run.Run, o TextOptions) error {
 		{head: "unknown"},
 		{head: "duration"},
 	}}
+	named := slices.ContainsFunc(runs, func(r *run.Run) bool { return r.Creator != "" })
+	if named {
+		t.columns = slices.Insert(t.columns, creatorColumn, column{head: "creator", left: true})
+	}
 	for _, r := range runs {
 		var c tally.Counts
 		if r.Tally != nil {
 			c = r.Tally.Counts
 		}
-		t.add(clean(r.ID), listedName(r.Name), listedTime(r.Created), word(r), Number(c.Responses),
-			Number(c.Errors), Number(c.Unknown), listedSpan(r))
+		cells := []string{
+			clean(r.ID), listedName(r.Name), listedTime(r.Created), word(r), Number(c.Responses), Number(c.Errors), Number(c.Unknown), listedSpan(r),
+		}
+		if named {
+			cells = slices.Insert(cells, creatorColumn, listedName(r.Creator))
+		}
+		t.add(cells...)
 	}
 	return writeLines(w, t.lines(math.MaxInt, palette{o.Color}))
 }
 
-// listedName is a run's name; a dash without one, so that every row has as many cells.
+// listedName is the name of a run, or of its creator; a dash without one, so that every row has as many cells.
 func listedName(name string) string {
 	if name == "" {
 		return "–"

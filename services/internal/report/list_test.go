@@ -23,7 +23,7 @@ func manyRuns() []*run.Run {
 
 func TestListGolden(t *testing.T) {
 	t.Parallel()
-	for name, runs := range map[string][]*run.Run{"list": manyRuns(), "list_none": nil} {
+	for name, runs := range map[string][]*run.Run{"list": manyRuns(), "list_none": nil, "list_nameless": {refused(), passed()}} {
 		var b strings.Builder
 		if err := ListText(&b, runs, TextOptions{}); err != nil {
 			t.Fatalf("ListText() = %v", err)

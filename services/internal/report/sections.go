@@ -214,6 +214,9 @@ func (p *page) names() []string {
 	for _, key := range slices.Sorted(maps.Keys(p.run.Labels)) {
 		words = append(words, clean(key)+"="+clean(p.run.Labels[key]))
 	}
+	if p.run.Creator != "" {
+		words = append(words, "created by "+clean(p.run.Creator))
+	}
 	if len(words) == 0 {
 		return nil
 	}

@@ -29,6 +29,16 @@ func IsInvalid(err error) bool { return status.Code(err) == codes.InvalidArgumen
 // IsUnavailable reports whether the other side could not be reached, or takes nothing new.
 func IsUnavailable(err error) bool { return status.Code(err) == codes.Unavailable }
 
+// IsRefusal reports whether the other side is there, and does not do this for this caller: who it is, what it may, or how much it has.
+func IsRefusal(err error) bool {
+	switch status.Code(err) {
+	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted:
+		return true
+	default:
+		return false
+	}
+}
+
 // IsNotFound reports whether the other side knows no such thing.
 func IsNotFound(err error) bool { return status.Code(err) == codes.NotFound }
 

@@ -46,6 +46,27 @@ func Full(subject, message string) error {
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)})
 }
 
+// Unauthenticated is UNAUTHENTICATED. The text is always the same: what was wrong with what a caller has shown would help to guess.
+func Unauthenticated() error {
+	return build(codes.Unauthenticated, "UNAUTHENTICATED", "this service does not know you; send a token that it knows in the metadata, as"+
+		" authorization: Bearer TOKEN, or connect with a client certificate that its CA has signed")
+}
+
+// RoleTooLow is PERMISSION_DENIED: the caller has not the role that the method asks for.
+func RoleTooLow(format string, args ...any) error {
+	return build(codes.PermissionDenied, "ROLE_TOO_LOW", fmt.Sprintf(format, args...))
+}
+
+// MethodClosed is PERMISSION_DENIED: nobody may call the method.
+func MethodClosed(method string) error {
+	return build(codes.PermissionDenied, "METHOD_CLOSED", method+" is open to nobody")
+}
+
+// NotOwner is PERMISSION_DENIED: what the caller wants to end is another's.
+func NotOwner(format string, args ...any) error {
+	return build(codes.PermissionDenied, "NOT_OWNER", fmt.Sprintf(format, args...))
+}
+
 // NotFound is NOT_FOUND.
 func NotFound(format string, args ...any) error {
 	return build(codes.NotFound, "NOT_FOUND", fmt.Sprintf(format, args...))

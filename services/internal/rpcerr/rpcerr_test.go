@@ -27,6 +27,10 @@ func TestEveryErrorHasErrorInfo(t *testing.T) {
 		{"wrong instance", WrongInstance("other"), codes.FailedPrecondition, "WRONG_INSTANCE"},
 		{"shutting down", ShuttingDown("worker"), codes.Unavailable, "SHUTTING_DOWN"},
 		{"no workers", NoWorkers("none"), codes.Unavailable, "NO_WORKERS"},
+		{"unauthenticated", Unauthenticated(), codes.Unauthenticated, "UNAUTHENTICATED"},
+		{"role too low", RoleTooLow("%s", "reader"), codes.PermissionDenied, "ROLE_TOO_LOW"},
+		{"closed method", MethodClosed("/a/B"), codes.PermissionDenied, "METHOD_CLOSED"},
+		{"another's", NotOwner("run %s", "r"), codes.PermissionDenied, "NOT_OWNER"},
 		{"internal", Internal(), codes.Internal, "INTERNAL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

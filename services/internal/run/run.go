@@ -12,6 +12,7 @@ import (
 type Run struct {
 	ID      string
 	Name    string
+	Creator string // the subject; "": nobody was asked for a name
 	Labels  map[string]string
 	Plan    *plan.Plan // defaults filled in
 	State   State
@@ -71,6 +72,7 @@ type Interval struct {
 // NewRun is a run to create.
 type NewRun struct {
 	RequestID string // "": each call is a new run
+	Creator   string // who asks for it; "": nobody was asked for a name
 	Plan      *plan.Plan
 	Name      string
 	Labels    map[string]string
@@ -164,11 +166,12 @@ const (
 	Refused      FailureClass = 2
 	Lost         FailureClass = 3
 	Inconsistent FailureClass = 4
+	Stopped      FailureClass = 5
 )
 
 // String is the class's name in the API, without its prefix.
 func (c FailureClass) String() string {
-	return name(int(c), "UNSPECIFIED", "UNREACHABLE", "REFUSED", "LOST", "INCONSISTENT")
+	return name(int(c), "UNSPECIFIED", "UNREACHABLE", "REFUSED", "LOST", "INCONSISTENT", "STOPPED")
 }
 
 func name(i int, names ...string) string {

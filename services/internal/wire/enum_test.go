@@ -52,7 +52,7 @@ func TestEnumsAreTheAPIs(t *testing.T) {
 		{
 			"WorkerFailureClass", fanoutv1.WorkerFailureClass_name, "WORKER_FAILURE_CLASS_",
 			func(n int32) fmt.Stringer { return run.FailureClass(n) },
-			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent}),
+			numbers([]run.FailureClass{run.Unreachable, run.Refused, run.Lost, run.Inconsistent, run.Stopped}),
 		},
 		{
 			"OnWorkerLoss", fanoutv1.OnWorkerLoss_name, "ON_WORKER_LOSS_",
@@ -110,7 +110,7 @@ func TestUnknownNumbers(t *testing.T) {
 			t.Errorf("reason %d became %v, want LEASE_LOST", n, got)
 		}
 	}
-	for _, n := range []int32{5, 1 << 30, -1} {
+	for _, n := range []int32{6, 1 << 30, -1} {
 		r := Run(&fanoutv1.Run{
 			State: fanoutv1.State(n), Verdict: fanoutv1.Verdict(n), OnWorkerLoss: fanoutv1.OnWorkerLoss(n),
 			Workers: []*fanoutv1.WorkerResult{{Failure: &fanoutv1.WorkerFailure{Class: fanoutv1.WorkerFailureClass(n)}}},

@@ -34,6 +34,7 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 		LimitedBy:     fanoutv1.LimitedBy(r.LimitedBy),
 		LimitedReason: text(r.LimitedReason),
 		OnWorkerLoss:  fanoutv1.OnWorkerLoss(r.OnWorkerLoss),
+		Creator:       text(r.Creator),
 		CreateTime:    timeProto(r.Created),
 		StartTime:     timeProto(r.Started),
 		EndTime:       timeProto(r.Ended),
@@ -65,6 +66,7 @@ func Run(pb *fanoutv1.Run) *run.Run {
 	r := &run.Run{
 		ID:      pb.GetId(),
 		Name:    pb.GetName(),
+		Creator: pb.GetCreator(),
 		Labels:  pb.GetLabels(),
 		Plan:    acceptedPlan(pb.GetPlan()),
 		State:   run.State(pb.GetState()),

@@ -39,7 +39,7 @@ func TestRunViews(t *testing.T) {
 	p, _ := ParsePlan(pb, plan.DefaultCaps())
 	spread, offset := 5*time.Millisecond, -2*time.Millisecond
 	r := &run.Run{
-		ID: "id", Name: "name", Labels: map[string]string{"k": "v"}, Plan: p,
+		ID: "id", Name: "name", Creator: "ann", Labels: map[string]string{"k": "v"}, Plan: p,
 		State: run.Ended, Verdict: run.Failed, Reason: "because", OnWorkerLoss: run.Continue, StartSpread: &spread,
 		Created: time.Unix(1, 2), Ended: time.Unix(3, 4),
 		Tally: snapshotWithAll(),

@@ -92,6 +92,11 @@ func TestFinal(t *testing.T) {
 				GrantedCount: -5, ClaimedCount: -3, Reason: fanoutv1.FinishReason_FINISH_REASON_PROCESS_DIED,
 			}, Final{Died: true}, -1, 0,
 		},
+		{
+			"stopped", &fanoutv1.FanOutFinished{GrantedCount: 5, Reason: fanoutv1.FinishReason_FINISH_REASON_STOPPED},
+			Final{Granted: 5, Stopped: true},
+			0, 0,
+		},
 		{"without a tally", &fanoutv1.FanOutFinished{GrantedCount: -1}, Final{}, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

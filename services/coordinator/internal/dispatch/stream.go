@@ -36,8 +36,10 @@ type Final struct {
 	// Completed says that the shard came to its own end: its last slot, or that of its load.
 	Completed bool
 	Blocked   string // one sentence on the target that the worker's egress guard refused, when that ended the shard; "" otherwise
-	Granted   int64  // slots that the worker knew of
-	Claimed   int64  // of a process that died: slots that it had begun, at most
+	// Stopped says that somebody has stopped the shard.
+	Stopped bool
+	Granted int64 // slots that the worker knew of
+	Claimed int64 // of a process that died: slots that it had begun, at most
 }
 
 // Sink takes what a stream brings, in its order, from one goroutine. It does not keep the rows.
@@ -174,5 +176,6 @@ func newFinal(pb *fanoutv1.FanOutFinished) *Final {
 		Blocked: blocked,
 		Tally:   t, Effort: wire.Effort(pb.GetEffort()), Granted: max(pb.GetGrantedCount(), 0),
 		Completed: pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_COMPLETED,
+		Stopped:   pb.GetReason() == fanoutv1.FinishReason_FINISH_REASON_STOPPED,
 	}
 }

@@ -42,6 +42,7 @@ func (c *conductor) end(notStarted error) {
 			final.Verdict, final.Reason = run.Incomplete, "the run has ended, but its report could not be stored: "+err.Error()
 		}
 	}
+	c.audit(final)
 	c.mu.Lock()
 	c.state, c.final = run.Ended, final
 	close(c.Run.ended)

@@ -21,7 +21,7 @@ func (c *conductor) mayJoin() bool {
 	return c.joining > 0 || !c.start.IsZero() && time.Now().Before(c.giveUpAt)
 }
 
-// join looks for workers without a shard, in the list or in DNS as they are now, while the run has fewer than it began with: at once
+// join looks for workers without a shard, those excepted that were told to stop everything, in the list or in DNS as they are now, while the run has fewer than it began with: at once
 // after a loss, then every 10 s, and every second while nobody is left.
 func (c *conductor) join(now time.Time) {
 	live := c.liveShards()
@@ -43,6 +43,11 @@ func (c *conductor) join(now time.Time) {
 	taken := map[string]bool{}
 	for _, s := range live {
 		taken[s.address] = true
+	}
+	for _, s := range c.shards {
+		if s.isBarred() {
+			taken[s.address] = true
+		}
 	}
 	c.spawn(func() {
 		workers := c.find(taken, wanted)

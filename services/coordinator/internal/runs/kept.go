@@ -14,6 +14,7 @@ func (r *Registry) kept(stored *store.Run) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	about.Creator = stored.Creator
 	found := newRun(r.config, *about, stored.ID, stored.Number, stored.Created)
 	found.started, found.next, found.givenUp = stored.Started, stored.Next, stored.GivenUp
 	if stored.Report == nil {

@@ -21,6 +21,9 @@ func (c *conductor) finished(s *shard) {
 	died := s.effort == nil && s.failure != nil && s.failure.Class == run.Lost
 	blocked := s.blocked
 	s.mu.Unlock()
+	if !c.stopped {
+		s.blameStop()
+	}
 	wasLost := h.lost
 	h.finished, h.dirty, h.closed = true, true, true
 	if blocked != "" {

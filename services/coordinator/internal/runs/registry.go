@@ -29,6 +29,18 @@ var (
 	ErrNotEnded = errors.New("the run has not ended")
 )
 
+// QuotaError says that as many runs of one creator go on as may.
+type QuotaError struct {
+	Creator string
+	Cap     int64
+}
+
+// Error names the creator, the cap and its value.
+func (e *QuotaError) Error() string {
+	return fmt.Sprintf("%d runs of %s are going on, which is the most for one subject (--max-runs-per-subject); wait for one to end, or cancel one",
+		e.Cap, e.Creator)
+}
+
 // UsedError says that a request_id belongs to another request.
 type UsedError struct{ RequestID, RunID, Why string }
 
@@ -91,8 +103,8 @@ func (r *Registry) carryOut(c *conductor) {
 	})
 }
 
-// Create creates a run and starts it. With a request_id that has created a run from a request of the same hash it returns
-// that run. It fails with ErrFull, with *UsedError, with ErrClosed, or because the store does.
+// Create creates a run and starts it. With a request_id with which its creator has created a run from a request of the same hash it returns
+// that run. It fails with ErrFull, with *QuotaError, with *UsedError, with ErrClosed, or because the store does.
 func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*Run, error) {
 	select {
 	case r.creating <- struct{}{}:
@@ -105,10 +117,10 @@ func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*
 	// Made or not: a caller that goes away must not leave a run half made.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createBound)
 	defer cancel()
-	if known, err := r.repeated(ctx, about.RequestID, hash); known != nil || err != nil {
+	if known, err := r.repeated(ctx, about.Creator, about.RequestID, hash); known != nil || err != nil {
 		return known, err
 	}
-	if err := r.hasRoom(); err != nil {
+	if err := r.hasRoom(about.Creator); err != nil {
 		return nil, err
 	}
 	encoded, err := wire.EncodeNewRun(&about, true)
@@ -116,7 +128,7 @@ func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*
 		return nil, err
 	}
 	head := store.Head{
-		ID: "r-" + rand.Text(), RequestID: about.RequestID, RequestHash: hash, Created: time.Now(), About: encoded,
+		ID: "r-" + rand.Text(), Creator: about.Creator, RequestID: about.RequestID, RequestHash: hash, Created: time.Now(), About: encoded,
 	}
 	if head.Number, err = r.config.Store.Create(ctx, head); err != nil {
 		if errors.Is(err, store.ErrFenced) {
@@ -129,30 +141,39 @@ func (r *Registry) Create(ctx context.Context, about run.NewRun, hash string) (*
 	return created, nil
 }
 
-func (r *Registry) hasRoom() error {
+// hasRoom says whether one more run of the creator may go on.
+func (r *Registry) hasRoom(creator string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return ErrClosed
 	}
-	n := int64(0)
+	var all, own int64
 	for _, known := range r.live {
-		if !known.over() {
-			n++
+		if known.over() {
+			continue
+		}
+		all++
+		if known.Creator() == creator {
+			own++
 		}
 	}
-	if most := r.config.MaxRunning; n >= most {
-		return fmt.Errorf("%w: %d of %d runs (--max-runs) are going on; wait for one to end, or cancel one", ErrFull, n, most)
+	most, each := r.config.MaxRunning, r.config.MaxPerCreator
+	switch {
+	case all >= most:
+		return fmt.Errorf("%w: %d of %d runs (--max-runs) are going on; wait for one to end, or cancel one", ErrFull, all, most)
+	case creator != "" && each > 0 && own >= each:
+		return &QuotaError{creator, each}
 	}
 	return nil
 }
 
-// repeated is the run that the request_id created.
-func (r *Registry) repeated(ctx context.Context, id, hash string) (*Run, error) {
+// repeated is the run that the creator's request_id created.
+func (r *Registry) repeated(ctx context.Context, creator, id, hash string) (*Run, error) {
 	if id == "" {
 		return nil, nil
 	}
-	runID, usedHash, ok, err := r.config.Store.Request(ctx, id, time.Now().Add(-keepRequestIDs))
+	runID, usedHash, ok, err := r.config.Store.Request(ctx, creator, id, time.Now().Add(-keepRequestIDs))
 	if err != nil || !ok {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ func (r *Registry) resume(stored *store.Run) (*conductor, error) {
 	if err != nil {
 		return nil, err
 	}
+	about.Creator = stored.Creator
 	kept := newRun(r.config, *about, stored.ID, stored.Number, stored.Created)
 	kept.started, kept.next, kept.givenUp = stored.Started, stored.Next, stored.GivenUp
 	c := newConductor(kept, stored.About, r.life, r.leave)

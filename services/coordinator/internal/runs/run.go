@@ -31,6 +31,9 @@ type Config struct {
 	Lease time.Duration
 	// MaxRunning is how many runs may go on at once.
 	MaxRunning int64
+	// MaxPerCreator is how many runs of one creator may go on at once, of those whom somebody has asked for a name; 0: as many as of
+	// all.
+	MaxPerCreator int64
 	// Fenced is called when another coordinator has taken over the store: this one has to end.
 	Fenced func()
 	Log    *slog.Logger
@@ -88,6 +91,9 @@ func (r *Run) ID() string { return r.id }
 // Number is the run's place in the order of creation.
 func (r *Run) Number() int64 { return r.number }
 
+// Creator is who has created the run; "": nobody was asked for a name.
+func (r *Run) Creator() string { return r.about.Creator }
+
 // Ended is closed when the run is over.
 func (r *Run) Ended() <-chan struct{} { return r.ended }
 
@@ -108,6 +114,11 @@ func (r *Run) Left() bool {
 // Cancel asks for the run's end, and returns when that is stored, or with ctx. Every call but the first does nothing.
 func (r *Run) Cancel(ctx context.Context) {
 	r.cancelBecause("the run was cancelled")
+	r.awaitStop(ctx)
+}
+
+// awaitStop returns when it is stored that the run is to stop, or with ctx.
+func (r *Run) awaitStop(ctx context.Context) {
 	select {
 	case <-r.stopKept:
 	case <-r.ended:
@@ -165,7 +176,7 @@ func (r *Run) Intervals(ctx context.Context, from int64, n int) ([]run.Interval,
 // headLocked is the run without its tallies.
 func (r *Run) headLocked() *run.Run {
 	return &run.Run{
-		ID: r.id, Name: r.about.Name, Labels: maps.Clone(r.about.Labels), Plan: r.about.Plan, OnWorkerLoss: r.about.OnWorkerLoss,
+		ID: r.id, Name: r.about.Name, Creator: r.about.Creator, Labels: maps.Clone(r.about.Labels), Plan: r.about.Plan, OnWorkerLoss: r.about.OnWorkerLoss,
 		State: r.state, Created: r.created, Started: r.started,
 	}
 }

@@ -37,6 +37,7 @@ type shard struct {
 	effort    *run.Effort // nil: it did not finish
 	completed bool        // it ran out what it was granted, or the load ended
 	blocked   string      // what its egress guard refused, when that ended it
+	halted    bool        // it was stopped
 	reason    outcome.Reason
 	offset    *time.Duration // when it began, from the run's start
 	begin     time.Duration  // the start that it was told, on its clock; 0: none
@@ -110,7 +111,7 @@ func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
 		return
 	}
-	s.effort, s.completed, s.blocked = final.Effort, final.Completed, final.Blocked
+	s.effort, s.completed, s.halted, s.blocked = final.Effort, final.Completed, final.Stopped, final.Blocked
 	reason := s.reason
 	if final.Blocked != "" && reason == outcome.NotSentLeaseLost {
 		reason = outcome.NotSentPolicyBlocked
@@ -166,6 +167,22 @@ func (s *shard) fail(class run.FailureClass, message string) {
 	if s.failure == nil {
 		s.failure = &run.Failure{Class: class, Message: message}
 	}
+}
+
+// blameStop notes that the worker has stopped the shard although this coordinator did not ask for it, if that is so.
+func (s *shard) blameStop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halted {
+		s.fail(run.Stopped, "worker "+s.address+" was told to stop everything")
+	}
+}
+
+// isBarred reports whether the worker takes no part in this run any more: an admin has stopped it, and is not to be worked against.
+func (s *shard) isBarred() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure != nil && s.failure.Class == run.Stopped
 }
 
 // lose notes that the worker is lost.

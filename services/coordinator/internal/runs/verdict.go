@@ -24,8 +24,10 @@ func judge(r *run.Run, cancelled, stopped, refused string, notStarted error) (ru
 	case notStarted != nil:
 		return run.Failed, notStarted.Error()
 	}
-	if message := failure(r, run.Inconsistent); message != "" {
-		return run.Incomplete, message
+	for _, class := range []run.FailureClass{run.Inconsistent, run.Stopped} {
+		if message := failure(r, class); message != "" {
+			return run.Incomplete, message
+		}
 	}
 	if !counts.Closed() {
 		return run.Incomplete, "the account does not add up: " + counts.String()

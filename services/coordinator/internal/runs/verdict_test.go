@@ -24,6 +24,7 @@ func TestJudge(t *testing.T) {
 
 		lost           = &run.Failure{Class: run.Lost, Message: "worker b was lost"}
 		lying          = &run.Failure{Class: run.Inconsistent, Message: "the account of worker c does not add up"}
+		halted         = &run.Failure{Class: run.Stopped, Message: "worker d was told to stop everything"}
 		leaseLost      = []tally.ReasonCount{{Reason: outcome.NotSentLeaseLost, Count: 2}}
 		workerLost     = []tally.ReasonCount{{Reason: outcome.NotSentWorkerLost, Count: 2}}
 		cancelledSlots = []tally.ReasonCount{{Reason: outcome.NotSentCancelled, Count: 2}}
@@ -69,6 +70,10 @@ func TestJudge(t *testing.T) {
 		{
 			name: "a lost worker whose slots are all accounted for", counts: whole, failures: []*run.Failure{nil, lost},
 			want: run.Passed,
+		},
+		{
+			name: "a worker that was told to stop everything", counts: notSent, notSent: cancelledSlots, failures: []*run.Failure{nil, halted},
+			want: run.Incomplete, reason: "worker d was told to stop everything",
 		},
 		{
 			name: "nobody was left for some slots", counts: notSent, notSent: workerLost, failures: []*run.Failure{lost},

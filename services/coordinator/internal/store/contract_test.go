@@ -24,7 +24,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		run.Started, run.Next, run.GivenUp, run.Cancelled = noon.In(elsewhere), 1_000, 3, "enough"
 		run.Ended, run.Report = noon.Add(time.Hour), []byte("report")
 		changed := run
-		changed.ID, changed.Number, changed.RequestID, changed.RequestHash, changed.Created = "other", 99, "other", "other", noon
+		changed.ID, changed.Number, changed.Creator, changed.RequestID, changed.RequestHash, changed.Created = "other", 99, "other", "other", "other", noon
 		four, endless := schedule.Grant{First: 1, Stride: 2, Count: 4}, schedule.Grant{First: 9, Stride: 2}
 		shard := Shard{
 			Index: 1, ID: "b", Address: "b:1", InstanceID: "i", LeaseID: "l", Concurrency: 5, Changes: 2, State: "lost", Sequence: 7, Rows: 8,
@@ -180,7 +180,7 @@ func TestTheRunsThatEndedFirstArePruned(t *testing.T) {
 		wantStored(t, s, runs, 0, 1, 2, 4)
 		commit(t, s, end(runs[1], noon.Add(-1)))
 		wantStored(t, s, runs, 0, 2, 4)
-		if _, _, ok, err := s.Request(t.Context(), "request-5", noon); !ok || err != nil {
+		if _, _, ok, err := s.Request(t.Context(), creator, "request-5", noon); !ok || err != nil {
 			t.Errorf("Request of a pruned run = %v, %v, want it remembered", ok, err)
 		}
 	})
@@ -209,7 +209,7 @@ func TestRequestsAreRemembered(t *testing.T) {
 		s := begin()
 		want := func(requestID string, after time.Time, wantRun string) {
 			t.Helper()
-			run, hash, ok, err := s.Request(t.Context(), requestID, after)
+			run, hash, ok, err := s.Request(t.Context(), creator, requestID, after)
 			if run != wantRun || ok != (wantRun != "") || ok != (hash != "") || err != nil {
 				t.Errorf("Request(%q) = %q, %q, %v, %v, want run %q", requestID, run, hash, ok, err, wantRun)
 			}
@@ -241,6 +241,37 @@ func TestRequestsAreRemembered(t *testing.T) {
 		want("request-1", time.Time{}, "")
 		want("request-4", time.Time{}, "run-4")
 		want("request-6", time.Time{}, "run-6")
+	})
+}
+
+func TestEachCreatorHasItsOwnRequests(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, Options{requests: 3}, func(t *testing.T, begin func() Store) {
+		s := begin()
+		want := func(creator, wantRun string) {
+			t.Helper()
+			run, _, ok, err := s.Request(t.Context(), creator, "same", time.Time{})
+			if run != wantRun || ok != (wantRun != "") || err != nil {
+				t.Errorf("Request of %q = %q, %v, %v, want run %q", creator, run, ok, err, wantRun)
+			}
+		}
+		for i, who := range []string{"ann", "bob", ""} {
+			run := head(i)
+			run.Creator, run.RequestID = who, "same"
+			if got := find(t, s, create(t, s, run).ID).Creator; got != who {
+				t.Errorf("Creator = %q, want %q", got, who)
+			}
+		}
+		want("ann", "run-0")
+		want("bob", "run-1")
+		want("", "run-2")
+		want("eve", "")
+		closeStore(t, s)
+		s = begin()
+		want("ann", "run-0")
+		create(t, s, head(3)) // one more than are remembered
+		want("ann", "")
+		want("bob", "run-1")
 	})
 }
 

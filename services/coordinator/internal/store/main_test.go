@@ -79,10 +79,14 @@ func openAt(t testing.TB, path string, options Options) Store {
 // noon is a time with all of its nanoseconds.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
+// creator creates the runs of head.
+const creator = "spiffe://fanout.test/ann"
+
 // head is a new run with this number in its texts.
 func head(i int) Head {
 	return Head{
 		ID:          fmt.Sprintf("run-%d", i),
+		Creator:     creator,
 		RequestID:   fmt.Sprintf("request-%d", i),
 		RequestHash: fmt.Sprintf("hash-%d", i),
 		Created:     noon.Add(time.Duration(i) * time.Second),

@@ -17,9 +17,9 @@ type Memory struct {
 	number   int64        // of the newest run
 	runs     []*memoryRun // by number
 	byID     map[string]*memoryRun
-	requests map[string]memoryRequest // by request_id
-	places   map[int64]string         // request_ids by place
-	place    int64                    // of the newest request_id
+	requests map[requestKey]memoryRequest
+	places   map[int64]requestKey // by place
+	place    int64                // of the newest request_id
 }
 
 // memoryRun is a run with all of its rows.
@@ -27,6 +27,9 @@ type memoryRun struct {
 	Run
 	intervals []Interval // by second
 }
+
+// requestKey is what a request_id belongs to: each creator has its own.
+type requestKey struct{ creator, id string }
 
 // memoryRequest is what is remembered of a request_id.
 type memoryRequest struct {
@@ -41,8 +44,8 @@ func NewMemory(options Options) *Memory {
 	return &Memory{
 		options:  options.withDefaults(),
 		byID:     map[string]*memoryRun{},
-		requests: map[string]memoryRequest{},
-		places:   map[int64]string{},
+		requests: map[requestKey]memoryRequest{},
+		places:   map[int64]requestKey{},
 	}
 }
 
@@ -81,11 +84,13 @@ func (m *Memory) remember(run *Head) {
 		return
 	}
 	m.place++
-	delete(m.places, m.requests[run.RequestID].place)
-	m.places[m.place] = run.RequestID
-	m.requests[run.RequestID] = memoryRequest{m.place, run.ID, run.RequestHash, instant(run.Created)}
-	if oldest := m.place - int64(m.options.requests); m.places[oldest] != "" {
-		delete(m.requests, m.places[oldest])
+	key := requestKey{run.Creator, run.RequestID}
+	delete(m.places, m.requests[key].place)
+	m.places[m.place] = key
+	m.requests[key] = memoryRequest{m.place, run.ID, run.RequestHash, instant(run.Created)}
+	oldest := m.place - int64(m.options.requests)
+	if key, ok := m.places[oldest]; ok {
+		delete(m.requests, key)
 		delete(m.places, oldest)
 	}
 }
@@ -96,7 +101,7 @@ func (m *Memory) change(c *Change) {
 	if c.Head != nil {
 		head := copyHead(c.Head)
 		head.ID, head.Number, head.Created = run.ID, run.Number, run.Created
-		head.RequestID, head.RequestHash = run.RequestID, run.RequestHash
+		head.Creator, head.RequestID, head.RequestHash = run.Creator, run.RequestID, run.RequestHash
 		run.Head = head
 	}
 	for _, s := range c.Shards {

@@ -151,9 +151,9 @@ func (s *memorySession) Intervals(ctx context.Context, runID string, from int64,
 }
 
 // Request implements Store.
-func (s *memorySession) Request(ctx context.Context, requestID string, after time.Time) (runID, hash string, ok bool, err error) {
+func (s *memorySession) Request(ctx context.Context, creator, requestID string, after time.Time) (runID, hash string, ok bool, err error) {
 	err = s.read(ctx, func(m *Memory) error {
-		if r, found := m.requests[requestID]; found && r.created > instant(after) {
+		if r, found := m.requests[requestKey{creator, requestID}]; found && r.created > instant(after) {
 			runID, hash, ok = r.runID, r.hash, true
 		}
 		return nil

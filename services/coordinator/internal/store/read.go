@@ -143,9 +143,9 @@ func (r *reader) Intervals(ctx context.Context, runID string, from int64, n int)
 }
 
 // Request implements Store.
-func (r *reader) Request(ctx context.Context, requestID string, after time.Time) (runID, hash string, ok bool, err error) {
+func (r *reader) Request(ctx context.Context, creator, requestID string, after time.Time) (runID, hash string, ok bool, err error) {
 	err = r.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, selectRequest, requestID, instant(after)).Scan(&runID, &hash)
+		return tx.QueryRowContext(ctx, selectRequest, creator, requestID, instant(after)).Scan(&runID, &hash)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", "", false, nil

@@ -37,8 +37,8 @@ func cut[T any](all []T, n int) (page []T, more bool) {
 
 func scanHead(rows *sql.Rows) (h Head, err error) {
 	var created, started, ended sql.NullInt64
-	err = rows.Scan(&h.ID, &h.Number, &h.RequestID, &h.RequestHash, &created, &h.About, &started, &h.Next, &h.GivenUp, &h.Cancelled, &ended,
-		&h.Report)
+	err = rows.Scan(&h.ID, &h.Number, &h.Creator, &h.RequestID, &h.RequestHash, &created, &h.About, &started, &h.Next, &h.GivenUp, &h.Cancelled,
+		&ended, &h.Report)
 	h.Created, h.Started, h.Ended = moment(created), moment(started), moment(ended)
 	return h, err
 }

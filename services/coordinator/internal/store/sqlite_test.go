@@ -206,7 +206,7 @@ func TestANewerStore(t *testing.T) {
 	rawExec(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (41, 1)")
 	for name, open := range openers {
 		_, err := open(t.Context(), path)
-		wantError(t, name, err, ErrNewer, path, "version 41", "version 1")
+		wantError(t, name, err, ErrNewer, path, "version 41", "version 2")
 	}
 }
 

@@ -8,8 +8,8 @@ const (
 	readEpoch = `SELECT epoch FROM session`
 	runNumber = `SELECT number FROM runs WHERE id = ?`
 
-	insertRun = `INSERT INTO runs (id, request_id, request_hash, created, started, next_slot, given_up, cancelled, ended, report)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertRun = `INSERT INTO runs (id, creator, request_id, request_hash, created, started, next_slot, given_up, cancelled, ended, report)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updateRun = `UPDATE runs SET started = ?, next_slot = ?, given_up = ?, cancelled = ?, ended = ?, report = ? WHERE number = ?`
 	deleteRun = `DELETE FROM runs WHERE number = ?`
 
@@ -32,7 +32,7 @@ const (
 	putInterval   = `INSERT INTO intervals (run, second, tally) VALUES (?, ?, ?)
 		ON CONFLICT (run, second) DO UPDATE SET tally = excluded.tally`
 
-	putRequest    = `INSERT OR REPLACE INTO requests (request_id, run_id, hash, created) VALUES (?, ?, ?, ?)`
+	putRequest    = `INSERT OR REPLACE INTO requests (creator, request_id, run_id, hash, created) VALUES (?, ?, ?, ?, ?)`
 	pruneRequests = `DELETE FROM requests WHERE place <= (SELECT max(place) FROM requests) - ?`
 	pruneRuns     = `DELETE FROM runs WHERE number IN (
 		SELECT number FROM runs WHERE ended IS NOT NULL ORDER BY ended DESC, number DESC LIMIT -1 OFFSET ?)`
@@ -46,7 +46,7 @@ var writing = []string{
 
 // What is read. A head's columns are those that scanHead takes.
 const (
-	selectHead = `SELECT id, number, request_id, request_hash, created, about, started, next_slot, given_up, cancelled, ended, report
+	selectHead = `SELECT id, number, creator, request_id, request_hash, created, about, started, next_slot, given_up, cancelled, ended, report
 		FROM runs LEFT JOIN abouts ON run = number`
 	selectUnended = selectHead + ` WHERE ended IS NULL ORDER BY number`
 	selectRun     = selectHead + ` WHERE id = ?`
@@ -59,5 +59,5 @@ const (
 	selectSeconds   = `SELECT shard, second, tally FROM seconds WHERE run = ? ORDER BY second, shard`
 	countIntervals  = `SELECT coalesce(max(second) + 1, 0) FROM intervals WHERE run = ?`
 	selectIntervals = `SELECT second, tally FROM intervals WHERE run = ? AND second >= ? ORDER BY second LIMIT ?`
-	selectRequest   = `SELECT run_id, hash FROM requests WHERE request_id = ? AND created > ?`
+	selectRequest   = `SELECT run_id, hash FROM requests WHERE creator = ? AND request_id = ? AND created > ?`
 )

@@ -25,7 +25,7 @@ type Store interface {
 	// Epoch is the session's number, from 1.
 	Epoch() int64
 	// Create stores a new run and returns its number, which is greater than those of all runs before. Head.Number is not read.
-	// A request_id that is not "" is remembered with the run: the newest 100,000, in the order in which they came. It fails if a
+	// A request_id that is not "" is remembered with the run and its creator: the newest 100,000, in the order in which they came. It fails if a
 	// run with this ID is stored.
 	Create(ctx context.Context, run Head) (number int64, err error)
 	// Commit makes the changes, of different runs, in one transaction: all of them or none. Changes of other callers may go into
@@ -39,9 +39,9 @@ type Store interface {
 	// Page is at most n runs without their shards and seconds, newest first, with a lower number than before (0: from the
 	// newest), and whether there are more.
 	Page(ctx context.Context, before int64, n int) (page []Head, more bool, err error)
-	// Request is the run that the request_id created and the hash that it came with, if that was after the given time; ok is
+	// Request is the run that the creator's request_id created and the hash that it came with, if that was after the given time; ok is
 	// false if there is none. A run that was deleted is still known here.
-	Request(ctx context.Context, requestID string, after time.Time) (runID, hash string, ok bool, err error)
+	Request(ctx context.Context, creator, requestID string, after time.Time) (runID, hash string, ok bool, err error)
 	// Intervals is at most n of the run's complete seconds from the given one on, ascending, and whether there are more. It fails
 	// with ErrNoRun.
 	Intervals(ctx context.Context, runID string, from int64, n int) (page []Interval, more bool, err error)
@@ -64,7 +64,8 @@ type Run struct {
 // Head is a run's own row.
 type Head struct {
 	ID          string
-	Number      int64 // in the order of creation
+	Number      int64  // in the order of creation
+	Creator     string // the subject; "": nobody was asked for a name
 	RequestID   string
 	RequestHash string
 	Created     time.Time
@@ -117,7 +118,7 @@ type Interval struct {
 // Change is what changes of one run.
 type Change struct {
 	RunID string
-	// Head replaces the run's row, but for Number, RequestID, RequestHash and Created. Nil: it stays.
+	// Head replaces the run's row, but for Number, Creator, RequestID, RequestHash and Created. Nil: it stays.
 	Head *Head
 	// Shards replace or add rows, by index.
 	Shards []Shard

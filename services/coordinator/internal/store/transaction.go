@@ -61,8 +61,8 @@ func (t *transaction) number(id string) (number int64, err error) {
 
 // create adds the run's row and remembers its request_id.
 func (t *transaction) create(run *Head) (number int64, err error) {
-	result, err := t.exec(insertRun, run.ID, run.RequestID, run.RequestHash, nanos(run.Created), nanos(run.Started), run.Next, run.GivenUp,
-		run.Cancelled, nanos(run.Ended), blob(run.Report))
+	result, err := t.exec(insertRun, run.ID, run.Creator, run.RequestID, run.RequestHash, nanos(run.Created), nanos(run.Started), run.Next,
+		run.GivenUp, run.Cancelled, nanos(run.Ended), blob(run.Report))
 	if isConstraint(err) {
 		return 0, exists(run.ID)
 	}
@@ -94,7 +94,7 @@ func (t *transaction) remember(run *Head) error {
 	if run.RequestID == "" {
 		return nil
 	}
-	if _, err := t.exec(putRequest, run.RequestID, run.ID, run.RequestHash, instant(run.Created)); err != nil {
+	if _, err := t.exec(putRequest, run.Creator, run.RequestID, run.ID, run.RequestHash, instant(run.Created)); err != nil {
 		return err
 	}
 	_, err := t.exec(pruneRequests, t.options.requests)
