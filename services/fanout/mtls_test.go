@@ -157,6 +157,12 @@ func TestHealthListen(t *testing.T) {
 		if got := command(t, "runs", "list", "--coordinator", probes); got.code != exitFailure {
 			t.Errorf("fanout runs list at the health listener = exit %d, want 1", got.code)
 		}
+		if service == "worker" { // whoever may send from it does not reach what it listens on
+			got := command(t, append([]string{"call", "--worker", s.address, "http://" + probes}, certs.as("client")...)...)
+			if got.code != exitFailed || !strings.Contains(got.out, "POLICY_BLOCKED") {
+				t.Errorf("fanout call to the worker's own health listener = exit %d, %q, %q, want 99 and POLICY_BLOCKED", got.code, got.out, got.err)
+			}
+		}
 		s.stop()
 		if got := command(t, "health", probes); got.code != exitFailure || got.out != "" {
 			t.Errorf("fanout health of a %s that has ended = exit %d, %q, want 1", service, got.code, got.out)
