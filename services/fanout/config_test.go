@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/grpcdial"
 )
 
 // configured is a command with a flag of each kind, of which it has taken the command line, the environment and a file.
@@ -331,5 +334,36 @@ func wantUsage(t *testing.T, err error, want ...string) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("configure() = %q, want %q in it", err, part)
 		}
+	}
+}
+
+// The flag for targets, which is of a type of its own, is taken from each layer too.
+func TestTargetsAreConfigured(t *testing.T) {
+	list := tempFile(t, "allow-target: [10.0.0.0/8, a.test]\n")
+	for _, tt := range []struct {
+		name, environment string
+		args              []string
+		want              string
+	}{
+		{"a file", "", []string{"--config", list}, "10.0.0.0/8 a.test"},
+		{"the environment", "b.test, c.test:443", []string{"--config", list}, "b.test c.test:443"},
+		{"a flag", "b.test", []string{"--config", list, "--allow-target", "d.test"}, "d.test"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("FANOUT_ALLOW_TARGET", tt.environment)
+			conn, err := grpcdial.New(start(t, append([]string{"worker"}, tt.args...)...).address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			who, err := fanoutv1.NewWorkerServiceClient(conn).GetWorker(t.Context(), &fanoutv1.GetWorkerRequest{})
+			if got := strings.Join(who.GetAllowedTargets(), " "); err != nil || got != tt.want {
+				t.Errorf("GetWorker() allows %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+	t.Setenv("FANOUT_ALLOW_TARGET", "http://a.test/")
+	if got := command(t, "worker"); got.code != exitUsage || !strings.Contains(got.err, `fanout: FANOUT_ALLOW_TARGET: "http://a.test/"`) {
+		t.Errorf("fanout worker with a URL for a rule = exit %d, %q, want 2 and the variable", got.code, got.err)
 	}
 }
