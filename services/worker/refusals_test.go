@@ -3,6 +3,7 @@ package worker_test
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -133,16 +134,21 @@ func TestTenRefusalsEndAShard(t *testing.T) {
 	}
 }
 
-// A worker that serves cannot be made to call itself.
+// A worker that serves cannot be made to call itself, at its own port or at that of its health.
 func TestNoCallToTheWorkerItself(t *testing.T) {
 	t.Parallel()
-	client, address := serve(t, worker.Config{})
-	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
-		p := planOf(nil, "http://"+host+":"+strings.TrimPrefix(address, "127.0.0.1:")+"/")
-		a := fanOut(t, t.Context(), client, &fanoutv1.FanOutRequest{Plan: p})
-		a.check(t, 1)
-		if got := a.outcomes[0]; got.GetError() != fanoutv1.ErrorClass_ERROR_CLASS_POLICY_BLOCKED || !strings.Contains(got.GetErrorMessage(), "the worker listens there itself") {
-			t.Errorf("a call to %s at its own port = %v (%s), want it refused", host, got.GetError(), got.GetErrorMessage())
+	health, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, address := serve(t, worker.Config{Health: health})
+	for _, port := range []string{strings.TrimPrefix(address, "127.0.0.1:"), strings.TrimPrefix(health.Addr().String(), "127.0.0.1:")} {
+		for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
+			a := fanOut(t, t.Context(), client, &fanoutv1.FanOutRequest{Plan: planOf(nil, "http://"+host+":"+port+"/")})
+			a.check(t, 1)
+			if got := a.outcomes[0]; got.GetError() != fanoutv1.ErrorClass_ERROR_CLASS_POLICY_BLOCKED || !strings.Contains(got.GetErrorMessage(), "the worker listens there itself") {
+				t.Errorf("a call to %s at its own port %s = %v (%s), want it refused", host, port, got.GetError(), got.GetErrorMessage())
+			}
 		}
 	}
 }

@@ -100,6 +100,9 @@ func (t *trail) message() string {
 
 // end is the one line on the call: who asked, for what, how much of it was done, and why it is over.
 func (t *trail) end(p *plan.Plan, planned int64, counts tally.Counts, reason string) {
+	if !t.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log.Info("a call is over", "peer", t.peer, "targets", targets(p), "addresses", strings.Join(t.peers, ","),
