@@ -44,6 +44,9 @@ type trail struct {
 
 func (w *Worker) newTrail(ctx context.Context, key callKey) *trail {
 	t := &trail{log: w.config.Log.With("run_id", key.run, "shard_id", key.shard)}
+	if key.subject != "" {
+		t.log = t.log.With("subject", key.subject)
+	}
 	if from, ok := peer.FromContext(ctx); ok {
 		t.peer = from.Addr.String()
 	}
