@@ -134,7 +134,7 @@ func TestUsage(t *testing.T) {
 		{"a coordinator's port beyond all", []string{"run", "--coordinator", "a:99999", url}, []string{"--coordinator", "99999"}},
 		{"a worker's port beyond all", []string{"run", "--workers", "a:99999", url}, []string{"--workers", "99999"}},
 		{"the worker of a call that is not set", []string{"call", "--worker", "", url}, []string{"--worker", `""`}},
-		{"a mail address", []string{"run", "mailto:a@b.test"}, []string{"plan.requests[0].url", "mailto:a@b.test"}},
+		{"a mail address", []string{"run", "mailto:a@b.test"}, []string{"plan.requests[0].url", "redacted@b.test"}},
 		{"fewer requests than URLs", []string{"call", "-n", "1", url, url}, []string{"-n 1", "2 URLs"}},
 		{"an unknown shell", []string{"completion", "tcsh"}, []string{`"tcsh"`}},
 		{"no shell", []string{"completion"}, []string{"bash"}},

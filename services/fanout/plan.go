@@ -56,7 +56,7 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 		if !ok || name == "" {
 			return nil, fmt.Errorf("-H %q is not 'Name: value'", text)
 		}
-		headers = append(headers, plan.Header{Name: name, Value: value})
+		headers = append(headers, plan.Header{Name: name, Value: plan.Secret(value)})
 	}
 	if f.timeout.given && f.timeout.value <= 0 {
 		return nil, fmt.Errorf("-t %s is not more than 0; give the time that a request may take, as 30s", f.timeout.text)

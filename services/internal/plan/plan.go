@@ -20,14 +20,17 @@ type Request struct {
 	URL     string // absolute, http or https
 	Method  string
 	Headers []Header // in the order given
-	Body    []byte
+	Body    SecretBytes
 	Weight  int           // 1 … MaxTotalWeight
 	Timeout time.Duration // sent to last byte; more than 0
 	Group   string        // "" is no group
 }
 
-// Header is one header line.
-type Header struct{ Name, Value string }
+// Header is one header line. Its value, like a body, does not show when it is formatted: it may well be a secret.
+type Header struct {
+	Name  string
+	Value Secret
+}
 
 // MaxTotalWeight bounds the sum of a plan's weights: the block within which the mix of requests is exact.
 const MaxTotalWeight = 10_000

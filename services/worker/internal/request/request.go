@@ -45,14 +45,14 @@ func First(r *plan.Request, runID, userAgent string) (*Hop, error) {
 	h.Header.Set(runHeader, runID)
 	given := map[string]bool{}
 	for _, header := range r.Headers {
-		name := http.CanonicalHeaderKey(header.Name)
+		name, value := http.CanonicalHeaderKey(header.Name), string(header.Value)
 		switch {
 		case name == "Host":
-			h.Host = header.Value
+			h.Host = value
 		case given[name]:
-			h.Header.Add(name, header.Value)
+			h.Header.Add(name, value)
 		default: // the caller's word replaces ours
-			h.Header.Set(name, header.Value)
+			h.Header.Set(name, value)
 		}
 		given[name] = true
 	}
