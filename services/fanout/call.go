@@ -131,7 +131,7 @@ func (f *callFlags) connect(services *embedded.Services) (*grpcdial.Conn, error)
 	if f.worker != "" {
 		return f.towards.New(f.worker, "")
 	}
-	return services.StartWorker(embedded.Config{Version: version})
+	return services.StartWorker(embedded.Config{Version: version, Secrets: ownSecrets()})
 }
 
 // fanOut makes the call. The first Ctrl-C stops it cleanly, the second ends the process at once.

@@ -31,7 +31,7 @@ type requestFlags struct {
 
 func (f *requestFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.method, "method", "m", "GET", "HTTP method")
-	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header as `'Name: value'`; may be repeated")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header as `'Name: value'`; may be repeated; '${env:NAME}' and '${file:PATH}' in it and in the body are replaced by whoever sends it")
 	flags.StringVarP(&f.body, "data", "d", "", "body of the requests")
 	flags.StringVarP(&f.bodyFile, "data-file", "D", "", "`FILE` with the body of the requests")
 	flags.VarP(&f.timeout, "timeout", "t", "time from sent to the last byte, as 10s or 10 (default 30s)")

@@ -15,7 +15,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-4711"
 	options := TLSOptions{CertPEM: "certificate", KeyPEM: canary}
-	request := Request{Headers: []Header{{"Authorization", canary}}, Body: SecretBytes(canary)}
+	request := Request{Headers: []Header{{Name: "Authorization", Value: canary}}, Body: SecretBytes(canary)}
 	p := &Plan{Requests: []Request{request}, HTTP: HTTPOptions{TLS: options}}
 	var written strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {

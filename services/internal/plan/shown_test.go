@@ -36,7 +36,7 @@ func TestShownPlan(t *testing.T) {
 	t.Parallel()
 	request := func(url, authorization, accept, host, body string) Request {
 		return Request{URL: url, Method: "PUT", Weight: 2, Group: "g", Body: SecretBytes(body), Headers: []Header{
-			{"Authorization", Secret(authorization)}, {"Accept", Secret(accept)}, {"hOST", Secret(host)},
+			{Name: "Authorization", Value: Secret(authorization)}, {Name: "Accept", Value: Secret(accept)}, {Name: "hOST", Value: Secret(host)},
 		}}
 	}
 	p := &Plan{
@@ -74,7 +74,7 @@ func TestNothingButReferencesIsShown(t *testing.T) {
 		text := strings.Join(rapid.SliceOf(rapid.SampledFrom([]string{
 			"canary", "$", "{", "}", "${", "${env:", "${env:A}", "$${env:A}", "${file:/b}", "\xff", "\n", placeholder,
 		})).Draw(t, "parts"), "")
-		p := &Plan{Requests: []Request{{URL: "http://a/?" + text, Headers: []Header{{"X", Secret(text)}}, Body: SecretBytes(text)}}}
+		p := &Plan{Requests: []Request{{URL: "http://a/?" + text, Headers: []Header{{Name: "X", Value: Secret(text)}}, Body: SecretBytes(text)}}}
 		shown := p.Shown()
 		r := shown.Requests[0]
 		for _, got := range []string{r.URL, string(r.Headers[0].Value), string(r.Body)} {

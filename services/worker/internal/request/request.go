@@ -27,6 +27,9 @@ type Hop struct {
 	Host   string   // of the Host header
 	Header http.Header
 	Body   []byte
+
+	bound     []string // canonical names of headers that stay with the origin
+	bodyBound bool
 }
 
 // First is the first hop of each of the request's slots.
@@ -35,7 +38,7 @@ func First(r *plan.Request, runID, userAgent string) (*Hop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing url: %w", err)
 	}
-	h := &Hop{Method: r.Method, URL: u, Host: u.Host, Header: http.Header{}, Body: r.Body}
+	h := &Hop{Method: r.Method, URL: u, Host: u.Host, Header: http.Header{}, Body: r.Body, bodyBound: r.BodyBound}
 	if u.User != nil {
 		password, _ := u.User.Password()
 		h.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
@@ -55,6 +58,9 @@ func First(r *plan.Request, runID, userAgent string) (*Hop, error) {
 			h.Header.Set(name, value)
 		}
 		given[name] = true
+		if header.Bound {
+			h.bound = append(h.bound, name)
+		}
 	}
 	return h, nil
 }
