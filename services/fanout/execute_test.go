@@ -62,7 +62,7 @@ func TestUsage(t *testing.T) {
 		{"a certificate and another's key", []string{"run", "--cert", certFile, "--key", otherKeyFile, url}, []string{certFile, otherKeyFile, "belong together"}},
 		{"a certificate and its key, the wrong way round", []string{"run", "--cert", keyFile, "--key", certFile, url}, []string{certFile, keyFile, "belong together"}},
 		{"a key that is none", []string{"run", "--cert", certFile, "--key", tempFile(t, "canary"), url}, []string{"--key", "belong together"}},
-		{"a header without a colon", []string{"run", "-H", "oops", url}, []string{"-H", `"oops"`}},
+		{"a header without a colon", []string{"run", "-H", "oops", url}, []string{"-H", "header 1 of 4 bytes"}},
 		{"a label without a value", []string{"run", "--label", "oops", url}, []string{"--label", `"oops"`}},
 		{"workers and a coordinator", []string{"run", "--workers", "a:1", "--coordinator", "b:1", url}, []string{"--workers", "--coordinator"}},
 		{"a worker without a port", []string{"run", "--workers", "a", url}, []string{"--workers", `"a"`}},

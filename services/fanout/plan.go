@@ -50,11 +50,11 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 		return nil, err
 	}
 	var headers []plan.Header
-	for _, text := range f.headers {
+	for i, text := range f.headers {
 		name, value, ok := strings.Cut(text, ":")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t") // a line's end is for the plan's check to refuse
 		if !ok || name == "" {
-			return nil, fmt.Errorf("-H %q is not 'Name: value'", text)
+			return nil, fmt.Errorf("-H: header %d of %d bytes is not 'Name: value'", i+1, len(text)) // not shown: it may be a secret
 		}
 		headers = append(headers, plan.Header{Name: name, Value: plan.Secret(value)})
 	}
