@@ -54,7 +54,7 @@ func watch(ctx context.Context, c *client.Coordinator, id string, std stdio) (*r
 	defer progress.clear()
 	c.Away = func(err error, wait time.Duration) {
 		progress.clear()
-		fmt.Fprintf(std.err, "the coordinator does not answer (%s); waiting for it, %v at most\n", rpcerr.Text(err), wait)
+		fmt.Fprintf(std.err, "the coordinator does not answer (%s); waiting for it, %v at most\n", report.Clean(rpcerr.Text(err)), wait)
 	}
 	return c.Watch(ctx, id, progress.show)
 }

@@ -34,7 +34,7 @@ func (a *Allowed) Resolve(p *plan.Plan, caps plan.Caps) (*plan.Plan, []wire.Viol
 		}
 	}
 	if r.size > caps.PlanBytes {
-		r.refuse("plan", "what has secrets in it is beyond the cap of %d bytes; refer to fewer or smaller ones", caps.PlanBytes)
+		r.refuse("plan", "what has secrets in it is beyond the worker's cap of %d (max_plan_bytes); refer to fewer or smaller ones", caps.PlanBytes)
 	}
 	if r.refused != nil {
 		return nil, r.refused
@@ -75,7 +75,7 @@ func (r *resolver) request(at string, request *plan.Request) {
 		size += int64(len(h.Name) + len(h.Value) + headerLineBytes)
 	}
 	if size > r.caps.HeadBytes {
-		r.refuse(at+".headers", "%d bytes of headers with their secrets are beyond the cap of %d; use fewer or shorter ones", size, r.caps.HeadBytes)
+		r.refuse(at+".headers", "%d bytes of headers with their secrets are beyond the worker's cap of %d (max_head_bytes); use fewer or shorter ones", size, r.caps.HeadBytes)
 	}
 	if !mayRefer(request.Body) {
 		return
@@ -83,7 +83,7 @@ func (r *resolver) request(at string, request *plan.Request) {
 	body, _ := r.expand(at+".body", string(request.Body))
 	request.Body, request.BodyBound = plan.SecretBytes(body), true
 	if size := int64(len(body)); size > r.caps.BodyBytes {
-		r.refuse(at+".body", "%d bytes with its secrets are beyond the cap of %d; use a smaller body", size, r.caps.BodyBytes)
+		r.refuse(at+".body", "%d bytes with its secrets are beyond the worker's cap of %d (max_body_bytes); use a smaller body", size, r.caps.BodyBytes)
 	}
 }
 

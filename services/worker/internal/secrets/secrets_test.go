@@ -129,9 +129,9 @@ func TestRefusals(t *testing.T) {
 		{"a line's end", narrow, header("${env:LINES}"), value, []string{`"${env:LINES}"`, "control character"}},
 		{"a NUL", narrow, header("a${env:NUL}b"), value, []string{`"${env:NUL}"`, "control character"}},
 		{"bytes that are no text", narrow, header("${env:TOKEN}${env:BYTES}"), value, []string{`"${env:TOKEN}" and "${env:BYTES}"`, "UTF-8"}},
-		{"too much for a head", narrow, header("${file:" + most + "}"), "plan.requests[0].headers", []string{"bytes of headers", "cap of 65536"}},
-		{"too much for a body", everything, body(strings.Repeat("${env:LONG}", 9)), content, []string{"1080000 bytes", "cap of 1048576"}},
-		{"too much for a plan", everything, body(strings.Repeat("${env:LONG}", 27)), "plan", []string{"cap of 3145728"}},
+		{"too much for a head", narrow, header("${file:" + most + "}"), "plan.requests[0].headers", []string{"bytes of headers", "worker's cap of 65536 (max_head_bytes)"}},
+		{"too much for a body", everything, body(strings.Repeat("${env:LONG}", 9)), content, []string{"1080000 bytes", "cap of 1048576 (max_body_bytes)"}},
+		{"too much for a plan", everything, body(strings.Repeat("${env:LONG}", 27)), "plan", []string{"cap of 3145728 (max_plan_bytes)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
