@@ -237,7 +237,7 @@ func TestViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	basic := response.GetRun()
-	if got := full.GetPlan().GetRequests()[0].GetBody().GetText(); got != "hello" || len(full.GetTally().GetServiceTime().GetBuckets()) == 0 {
+	if got := full.GetPlan().GetRequests()[0].GetBody().GetText(); got != "[redacted]" || len(full.GetTally().GetServiceTime().GetBuckets()) == 0 {
 		t.Errorf("FULL = body %q, %d bytes of buckets, want both", got, len(full.GetTally().GetServiceTime().GetBuckets()))
 	}
 	if basic.GetPlan().GetRequests()[0].GetBody() != nil || len(basic.GetTally().GetServiceTime().GetBuckets()) != 0 {

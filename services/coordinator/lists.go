@@ -37,7 +37,7 @@ func (c *Coordinator) ListRuns(ctx context.Context, request *fanoutv1.ListRunsRe
 	next := int64(0)
 	bytes := 0
 	for _, r := range found {
-		one := wire.RunProto(r.Current(false), false)
+		one := fittingRun(r.Current(false), false)
 		if bytes += proto.Size(one); bytes > pageBytes && len(response.Runs) > 0 {
 			break
 		}

@@ -22,10 +22,11 @@ import (
 // watchInterval is the time between two snapshots of a run that goes on.
 const watchInterval = 500 * time.Millisecond
 
-// fittingRun is the message about a run, which stays within what gRPC takes by default.
+// fittingRun is the message about a run, which stays within what gRPC takes by default. What stands for a secret may be longer than
+// the secret, so that even a plan that has come in may be too long to go out.
 func fittingRun(r *run.Run, full bool) *fanoutv1.Run {
 	pb := wire.RunProto(r, full)
-	if !full || proto.Size(pb) <= messageBytes {
+	if proto.Size(pb) <= messageBytes {
 		return pb
 	}
 	for _, group := range pb.GetTally().GetGroups() {
@@ -40,6 +41,11 @@ func fittingRun(r *run.Run, full bool) *fanoutv1.Run {
 	if proto.Size(pb) > messageBytes {
 		for _, request := range pb.GetPlan().GetRequests() {
 			request.Body = nil
+		}
+	}
+	if proto.Size(pb) > messageBytes {
+		for _, request := range pb.GetPlan().GetRequests() {
+			request.Headers = nil
 		}
 	}
 	return pb
@@ -57,7 +63,7 @@ func (c *Coordinator) CreateRun(ctx context.Context, request *fanoutv1.CreateRun
 	if err != nil {
 		return nil, err
 	}
-	return &fanoutv1.CreateRunResponse{Run: wire.RunProto(created.Current(false), false)}, nil
+	return &fanoutv1.CreateRunResponse{Run: fittingRun(created.Current(false), false)}, nil
 }
 
 func (c *Coordinator) create(ctx context.Context, request *fanoutv1.CreateRunRequest, about run.NewRun, violations []wire.Violation) (*runs.Run, error) {
@@ -154,7 +160,7 @@ func (c *Coordinator) CancelRun(ctx context.Context, request *fanoutv1.CancelRun
 	kept, cancel := context.WithTimeout(ctx, cancelBound)
 	defer cancel()
 	found.Cancel(kept)
-	return &fanoutv1.CancelRunResponse{Run: wire.RunProto(found.Current(false), false)}, nil
+	return &fanoutv1.CancelRunResponse{Run: fittingRun(found.Current(false), false)}, nil
 }
 
 // cancelBound is how long CancelRun waits until it is stored.

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -69,11 +70,26 @@ func (w Workers) Resolve(ctx context.Context) ([]string, error) {
 	}
 	hosts, err := net.DefaultResolver.LookupHost(ctx, w.name)
 	if err != nil {
-		return nil, fmt.Errorf("workers %s%s:%s cannot be found: %w", dnsPrefix, w.name, w.port, err)
+		return nil, fmt.Errorf("workers %s%s:%s cannot be found: %s", dnsPrefix, w.name, w.port, lookupProblem(err))
 	}
 	addresses := make([]string, len(hosts))
 	for i, host := range hosts {
 		addresses[i] = net.JoinHostPort(host, w.port)
 	}
 	return addresses, nil
+}
+
+// lookupProblem is why a name was not found, as a caller may know it: the resolver's own words name its servers.
+func lookupProblem(err error) string {
+	var dns *net.DNSError
+	switch {
+	case !errors.As(err, &dns):
+		return "the lookup was cut short"
+	case dns.IsNotFound:
+		return "no such host"
+	case dns.IsTimeout:
+		return "the lookup took too long"
+	default:
+		return "the lookup failed"
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/report"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
@@ -85,7 +86,7 @@ func (d *demo) ten(ctx context.Context, title string, concurrency int64) (time.D
 		if o.Body != nil {
 			body = trimLine(string(o.Body.Bytes))
 		}
-		_, err := fmt.Fprintf(d.out, "   %6.3f s  %3d  %s\n", (o.Due + o.Response()).Seconds(), o.Status, body)
+		_, err := fmt.Fprintf(d.out, "   %6.3f s  %3d  %s\n", (o.Due + o.Response()).Seconds(), o.Status, report.Clean(body))
 		return err
 	})
 	if err != nil {
@@ -152,7 +153,7 @@ func (d *demo) bursts(ctx context.Context) error {
 func reasons(t *tally.Snapshot) string {
 	text := ""
 	for _, e := range t.Errors {
-		text += fmt.Sprintf("; %d × %v: %s", e.Count, e.Class, strings.Join(e.Examples, ", "))
+		text += fmt.Sprintf("; %d × %v: %s", e.Count, e.Class, report.Clean(strings.Join(e.Examples, ", ")))
 	}
 	for _, n := range t.NotSent {
 		text += fmt.Sprintf("; %d not sent: %v", n.Count, n.Reason)

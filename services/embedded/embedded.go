@@ -29,6 +29,8 @@ type Config struct {
 	Log     *slog.Logger // default: discard
 	// WorkerSecurity is how workers elsewhere are known, and what they are shown.
 	WorkerSecurity grpcdial.Security
+	// Secrets is what the worker sends where a plan refers to it. Default: none.
+	Secrets worker.Secrets
 	// Store keeps the coordinator's runs; its owner closes it after the services. Default: one in memory.
 	Store coordinator.Store
 }
@@ -73,7 +75,7 @@ func (s *Services) serveWorker(config Config) grpc.DialOption {
 	listener := bufconn.Listen(window)
 	s.serve(func(ctx context.Context) {
 		_ = worker.Serve(ctx, listener, worker.Config{
-			Version: config.Version, Log: config.Log,
+			Version: config.Version, Log: config.Log, Secrets: config.Secrets,
 			Dialer: &egress.Dialer{Policy: egress.Everything()}, // it acts for whoever runs this process, and nobody else reaches it
 		})
 	})

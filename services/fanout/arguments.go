@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
 // checkText refuses arguments that could not travel in a message: what they say is text.
@@ -18,13 +21,29 @@ func checkText(args []string) error {
 		if utf8.ValidString(arg) {
 			continue
 		}
-		flag := ""
-		if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.HasPrefix(arg, "-") {
-			flag = args[i-1] + " "
+		flag, value, joined := strings.Cut(arg, "=")
+		switch {
+		case joined && strings.HasPrefix(flag, "-"):
+		case i > 0 && strings.HasPrefix(args[i-1], "-"):
+			flag, value = args[i-1], arg
+		default:
+			flag, value = "", plan.ShownURL(arg)
 		}
-		return usage(fmt.Errorf("%s%q is not UTF-8; use UTF-8, or -D for a body of other bytes", flag, arg))
+		return usage(fmt.Errorf("%s is not UTF-8; use UTF-8, or -D for a body of other bytes", shownArgument(flag, value)))
 	}
 	return nil
+}
+
+// shownArgument is a flag and its value, but for those whose values may be secrets.
+func shownArgument(flag, value string) string {
+	switch {
+	case flag == "":
+		return strconv.Quote(value)
+	case slices.Contains([]string{"-H", "--header", "-d", "--data"}, flag):
+		return fmt.Sprintf("%s: a value of %d bytes", flag, len(value))
+	default:
+		return flag + " " + strconv.Quote(value)
+	}
 }
 
 // checkAddress refuses what is not HOST:PORT. Workers and coordinators differ in their usual ports.

@@ -87,15 +87,26 @@ func (f *callFlags) call(cmd *cobra.Command, std stdio, urls []string) error {
 }
 
 // textOf shows outcomes as text: with the URL where there are several, and without those that were not sent, which the line of
-// counts has.
+// counts has. Of URLs that look alike without their secrets each has its place among the arguments beside it.
 func textOf(urls []string) func(io.Writer, *outcome.Outcome) error {
+	names := make([]string, len(urls))
+	alike := map[string]int{}
+	for i, url := range urls {
+		names[i] = plan.ShownURL(url)
+		alike[names[i]]++
+	}
+	for i, name := range names {
+		if alike[name] > 1 && name != urls[i] {
+			names[i] = fmt.Sprintf("%s (URL %d)", name, i+1)
+		}
+	}
 	return func(w io.Writer, o *outcome.Outcome) error {
 		if o.NotSent != outcome.Sent {
 			return nil
 		}
 		name := ""
-		if len(urls) > 1 && int(o.Request) < len(urls) {
-			name = urls[o.Request]
+		if len(urls) > 1 && o.Request >= 0 && int(o.Request) < len(urls) {
+			name = names[o.Request]
 		}
 		return report.OutcomeText(w, o, name)
 	}
@@ -131,7 +142,7 @@ func (f *callFlags) connect(services *embedded.Services) (*grpcdial.Conn, error)
 	if f.worker != "" {
 		return f.towards.New(f.worker, "")
 	}
-	return services.StartWorker(embedded.Config{Version: version})
+	return services.StartWorker(embedded.Config{Version: version, Secrets: ownSecrets()})
 }
 
 // fanOut makes the call. The first Ctrl-C stops it cleanly, the second ends the process at once.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/client"
+	"github.com/fanout-load/fanout/services/internal/report"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 )
@@ -24,7 +25,7 @@ func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, wher
 		return nil, &createError{err}
 	}
 	if where != "" {
-		fmt.Fprintf(std.err, "run %s on %s\n", created.ID, where)
+		fmt.Fprintf(std.err, "run %s on %s\n", report.Clean(created.ID), where)
 	}
 	interrupted, release := untilSignal(ctx)
 	defer release()
@@ -35,7 +36,7 @@ func carryOut(ctx context.Context, c *client.Coordinator, about run.NewRun, wher
 		ctx, cancel := context.WithTimeout(outlasting, cancelPatience)
 		defer cancel()
 		if err := c.Cancel(ctx, created.ID); err != nil && where != "" && outlasting.Err() == nil {
-			fmt.Fprintf(std.err, "fanout: the coordinator does not answer, and the run may go on; fanout runs cancel --coordinator %s %s ends it\n", where, created.ID)
+			fmt.Fprintf(std.err, "fanout: the coordinator does not answer, and the run may go on; fanout runs cancel --coordinator %s %s ends it\n", where, report.Clean(created.ID))
 		}
 	})()
 	return watch(ctx, c, created.ID, std)
@@ -53,7 +54,7 @@ func watch(ctx context.Context, c *client.Coordinator, id string, std stdio) (*r
 	defer progress.clear()
 	c.Away = func(err error, wait time.Duration) {
 		progress.clear()
-		fmt.Fprintf(std.err, "the coordinator does not answer (%s); waiting for it, %v at most\n", rpcerr.Text(err), wait)
+		fmt.Fprintf(std.err, "the coordinator does not answer (%s); waiting for it, %v at most\n", report.Clean(rpcerr.Text(err)), wait)
 	}
 	return c.Watch(ctx, id, progress.show)
 }

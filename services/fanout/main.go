@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fanout-load/fanout/services/internal/report"
 )
 
 func main() {
@@ -39,11 +41,11 @@ func execute(ctx context.Context, args []string, std stdio) exitCode {
 		return exitPassed
 	case errors.As(err, &exit):
 		if exit.err != nil {
-			root.PrintErrln("fanout: " + exit.err.Error())
+			root.PrintErrln("fanout: " + report.Clean(exit.err.Error())) // it may have words of a service that is not ours
 		}
 		return exit.code
 	default: // cobra's own: an unknown flag or command, a missing argument
-		root.PrintErrln("fanout: " + err.Error())
+		root.PrintErrln("fanout: " + report.Clean(err.Error()))
 		root.PrintErrln("Run 'fanout --help' or 'fanout COMMAND --help' for the flags.")
 		return exitUsage
 	}

@@ -31,7 +31,7 @@ type requestFlags struct {
 
 func (f *requestFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.method, "method", "m", "GET", "HTTP method")
-	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header as `'Name: value'`; may be repeated")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "header as `'Name: value'`; may be repeated; '${env:NAME}' and '${file:PATH}' in it and in the body are replaced by whoever sends it")
 	flags.StringVarP(&f.body, "data", "d", "", "body of the requests")
 	flags.StringVarP(&f.bodyFile, "data-file", "D", "", "`FILE` with the body of the requests")
 	flags.VarP(&f.timeout, "timeout", "t", "time from sent to the last byte, as 10s or 10 (default 30s)")
@@ -50,13 +50,13 @@ func (f *requestFlags) plan(flags *pflag.FlagSet, urls []string) (*plan.Plan, er
 		return nil, err
 	}
 	var headers []plan.Header
-	for _, text := range f.headers {
+	for i, text := range f.headers {
 		name, value, ok := strings.Cut(text, ":")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t") // a line's end is for the plan's check to refuse
 		if !ok || name == "" {
-			return nil, fmt.Errorf("-H %q is not 'Name: value'", text)
+			return nil, fmt.Errorf("-H: header %d of %d bytes is not 'Name: value'", i+1, len(text)) // not shown: it may be a secret
 		}
-		headers = append(headers, plan.Header{Name: name, Value: value})
+		headers = append(headers, plan.Header{Name: name, Value: plan.Secret(value)})
 	}
 	if f.timeout.given && f.timeout.value <= 0 {
 		return nil, fmt.Errorf("-t %s is not more than 0; give the time that a request may take, as 30s", f.timeout.text)

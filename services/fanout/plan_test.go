@@ -111,8 +111,8 @@ func TestBadRequestFlags(t *testing.T) {
 		args []string
 		want []string // in the error
 	}{
-		{"header without a colon", []string{"-H", "oops"}, []string{"-H", `"oops"`}},
-		{"header without a name", []string{"-H", " : x"}, []string{"-H", `" : x"`}},
+		{"header without a colon", []string{"-H", "oops"}, []string{"-H", "header 1 of 4 bytes"}},
+		{"header without a name", []string{"-H", " : x"}, []string{"-H", "header 1 of 4 bytes"}},
 		{"two bodies", []string{"-d", "a", "-D", "b"}, []string{"-d", "-D"}},
 		{"no such body", []string{"-D", missing}, []string{"-D", missing}},
 		{"no such authorities", []string{"--cacert", missing}, []string{"--cacert", missing}},

@@ -188,7 +188,7 @@ func warn(std stdio, p *plan.Plan) {
 
 // connect is a connection to the coordinator that the flags name, or to one in this process.
 func (f *runFlags) connect(services *embedded.Services, store coordinator.Store) (*grpcdial.Conn, error) {
-	config := embedded.Config{Version: version, Store: store, WorkerSecurity: f.towards}
+	config := embedded.Config{Version: version, Store: store, WorkerSecurity: f.towards, Secrets: ownSecrets()}
 	var (
 		conn *grpcdial.Conn
 		err  error

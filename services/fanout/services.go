@@ -26,12 +26,17 @@ func newWorker(std stdio) *cobra.Command {
 	caps.add(cmd)
 	var security serverSecurity
 	security.add(cmd, grpctls.Serving)
+	var secrets secretFlags
+	secrets.add(cmd)
 	bound := boundFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		config := worker.Config{Version: version, Log: newLog(std.err)}
 		err := state.check()
 		if err == nil {
 			config.Dialer, err = targets.dialer()
+		}
+		if err == nil {
+			config.Secrets, err = secrets.secrets()
 		}
 		if err == nil {
 			limitMemory(config.Log)

@@ -68,6 +68,12 @@ var scripts = map[string]script{
 	"/hostile/cut-rune": performCutRune,       // ?bytes=64: that much of "€€€…", three bytes each
 	"/hostile/nul":      performNUL,           // NUL bytes in the body
 	"/hostile/escape":   performEscape,        // terminal escape sequences in a header's value and the body
+
+	"/hostile/escape-body":     performEscapeBody,     // in the body alone, with C1 controls and marks that turn the direction too
+	"/hostile/escape-reason":   performEscapeReason,   // in the reason phrase
+	"/hostile/escape-head":     performEscapeHead,     // in the place of a status line
+	"/hostile/escape-location": performEscapeLocation, // in a redirect's Location: C1 controls and marks, which may stand there
+	"/hostile/escape-header":   performEscapeHeader,   // in a header's value, likewise
 }
 
 // findScript returns the path's script and its argument.

@@ -215,6 +215,11 @@ func TestHostileBytesOnTheWire(t *testing.T) {
 		{"/hostile/latin1", "\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"},
 		{"/hostile/escape", "\r\nX-Hostile: \a\x1b]0;owned\a\x1b[2J\x1b[31mred\r\n"},
 		{"/hostile/escape", "\r\n\r\n\a\x1b]0;owned\a\x1b[2J\x1b[31mred\n"},
+		{"/hostile/escape-body", "\r\n\r\n" + target.Escapes + "\n\tsecond line " + target.Escapes + "\n"},
+		{"/hostile/escape-reason", "HTTP/1.1 200 " + target.Escapes + "\r\n"},
+		{"/hostile/escape-head", target.Escapes + "\r\n" + target.Escapes + ": "},
+		{"/hostile/escape-location", "\r\nLocation: ftp://" + target.Marks + "/" + target.Marks + "\r\n"},
+		{"/hostile/escape-header", "\r\nX-Hostile: " + target.Marks + "\r\n"},
 	}
 	o := startOracle(t, target.OracleConfig{})
 	for _, test := range tests {

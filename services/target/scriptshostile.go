@@ -15,6 +15,13 @@ const invalid = "\xff\xfe \x80 \xc3("
 // escapes would, printed, ring, set a terminal's title, clear its screen and turn it red.
 const escapes = "\a\x1b]0;owned\a\x1b[2J\x1b[31mred"
 
+// Marks does as much with bytes that are allowed in a header: CSI and OSC as C1 controls, and marks that turn the direction of what
+// follows or hide in it.
+const Marks = "\u009b31m\u009d0;owned\u009c\u202egpj.exe\u2066\u200b\u2028"
+
+// Escapes is a text with all of that, and a link that leads elsewhere than it says.
+const Escapes = escapes + "\x1b]8;;http://evil.test/\x1b\\http://good.test/\x1b]8;;\x1b\\\x7f" + Marks
+
 const (
 	hugeDefault = 1 << 20 // more than clients take without being told to
 	hugeLine    = 1 << 10
@@ -81,4 +88,24 @@ func performNUL(x *exchange) ending {
 
 func performEscape(x *exchange) ending {
 	return x.reply(response{header: "X-Hostile: " + escapes + "\r\n", body: escapes + "\n"})
+}
+
+func performEscapeBody(x *exchange) ending {
+	return x.reply(response{body: Escapes + "\n\tsecond line " + Escapes + "\n"})
+}
+
+func performEscapeReason(x *exchange) ending {
+	return x.reply(response{status: http.StatusOK, reason: Escapes, body: "ok\n"})
+}
+
+func performEscapeHead(x *exchange) ending {
+	return x.push([]byte(Escapes+"\r\n"+Escapes+": "+Escapes+"\r\n\r\n"), finish)
+}
+
+func performEscapeLocation(x *exchange) ending {
+	return x.redirect(http.StatusFound, "ftp://"+Marks+"/"+Marks)
+}
+
+func performEscapeHeader(x *exchange) ending {
+	return x.reply(response{header: "X-Hostile: " + Marks + "\r\n", body: "ok\n"})
 }

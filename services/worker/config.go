@@ -11,6 +11,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/worker/internal/mark"
+	"github.com/fanout-load/fanout/services/worker/internal/secrets"
 )
 
 // Config configures a worker. The zero value is a worker with the default caps that logs nothing.
@@ -21,11 +22,15 @@ type Config struct {
 	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listeners
 	Security grpcserve.Security // of the server that Serve makes
 	Health   net.Listener       // one more listener, on which Serve tells probes about its health and nothing else; nil: none
+	Secrets  Secrets            // that plans may refer to; default: none
 	// MaxCallsPerSubject is how many calls and leased shards of one subject run at once; without access control nobody has a name, and it
 	// bounds nothing. Default: as many as Caps takes of all.
 	MaxCallsPerSubject int64
 	State              *State // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
+
+// Secrets is what references in a plan may stand for.
+type Secrets = secrets.Allowed
 
 // State is a worker's state directory, which it holds for its life.
 type State = mark.Dir

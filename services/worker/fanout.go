@@ -123,6 +123,11 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 				beyond.Value, beyond.What, beyond.Cap, beyond.Name),
 		}})
 	}
+	if shard.LeaseID == "" { // what is attached to has its secrets
+		if p, violations = w.config.Secrets.Resolve(p, w.config.Caps); len(violations) > 0 {
+			return nil, rpcerr.Invalid(violations)
+		}
+	}
 	j := &job{
 		key:   callKey{run: shard.RunID, shard: shard.ShardID},
 		shard: shard,

@@ -99,7 +99,7 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	if err != nil {
 		w.giveBack(j)
 		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
-		return nil, rpcerr.NoState(err.Error())
+		return nil, rpcerr.NoState("the worker's state directory takes no mark for the lease; its log has the details")
 	}
 	w.forgetLocked()
 	e := newExecution(w, j, id, m, w.newTrail(ctx, j.key))

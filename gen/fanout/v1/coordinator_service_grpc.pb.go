@@ -43,7 +43,9 @@ const (
 // store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
 // lives too.
 type CoordinatorServiceClient interface {
-	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
+	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id. The plan is
+	// kept as it is while the run goes on, and without its secrets once it has ended; of the request a SHA-256 is kept with the
+	// request_id.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan is wrong. ALREADY_EXISTS: the request_id was used with another request.
 	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once, of all callers or of this one. UNAVAILABLE: the coordinator is shutting
@@ -218,7 +220,9 @@ func (c *coordinatorServiceClient) StopAll(ctx context.Context, in *CoordinatorS
 // store, the last 1,000 of those that have ended, unless it was told another number; with a store in a file those of its earlier
 // lives too.
 type CoordinatorServiceServer interface {
-	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id.
+	// CreateRun accepts a run and starts it; WatchRun and GetRun say how it goes. Safe to repeat with the same request_id. The plan is
+	// kept as it is while the run goes on, and without its secrets once it has ended; of the request a SHA-256 is kept with the
+	// request_id.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan is wrong. ALREADY_EXISTS: the request_id was used with another request.
 	// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: too many runs at once, of all callers or of this one. UNAVAILABLE: the coordinator is shutting

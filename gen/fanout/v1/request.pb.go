@@ -76,10 +76,18 @@ func (Engine) EnumDescriptor() ([]byte, []int) {
 }
 
 // Request is one HTTP request of a plan. Every slot of a run sends one of the plan's requests.
+//
+// Header values but Host's, and bodies that are UTF-8, may refer to secrets that only the workers have: ${env:NAME} is a variable of
+// the worker's environment, ${file:PATH} the content of a file on it, of at most 64 KiB and without the line's end at its end. A worker
+// replaces those, and those alone, that it was told to allow, before anything is sent, and refuses the call for every other one, with
+// INVALID_ARGUMENT. What comes of it is within the same caps. $${env:NAME} stands for the text ${env:NAME}; every other dollar
+// stands for itself. URLs, methods and header names are sent as they are.
+//
+// A redirect to another origin does not take a header with it that has a reference, and is not followed with a body that has one.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Absolute URL; the scheme selects how it is sent: http or https. At most 8 KiB. Userinfo becomes an Authorization
-	// header; a fragment is not sent. Required.
+	// header; a fragment is not sent. It has no references to secrets. Required.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// HTTP method, a token of RFC 9110 section 5.6.2. Default GET. CONNECT is refused.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`

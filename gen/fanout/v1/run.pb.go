@@ -89,8 +89,8 @@ const (
 	RunView_RUN_VIEW_UNSPECIFIED RunView = 0
 	// Without the bodies in the plan and without histogram buckets.
 	RunView_RUN_VIEW_BASIC RunView = 1
-	// Everything but the key of a client certificate. What would make the message longer than the 4 MiB that gRPC takes is left out:
-	// first the buckets of groups, then the bodies in the plan.
+	// Everything but the plan's secrets. What would make the message longer than the 4 MiB that gRPC takes is left out: first the
+	// buckets of groups, then the bodies in the plan, then its headers.
 	RunView_RUN_VIEW_FULL RunView = 2
 )
 
@@ -394,7 +394,9 @@ type Run struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Labels given by the caller: at most 64, keys of 1 to 64 bytes, values of at most 256 bytes.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The plan, defaults filled in, without the key of a client certificate. In RUN_VIEW_BASIC without the requests' bodies.
+	// The plan, defaults filled in, without its secrets: "[redacted]" stands for header values but Host's, for bodies, and for the query
+	// of a URL, "redacted" for its userinfo, and its fragment and the key of a client certificate are left out. References to secrets
+	// are shown as they are. In RUN_VIEW_BASIC without the requests' bodies.
 	Plan *Plan `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
 	// How far the run is.
 	State State `protobuf:"varint,5,opt,name=state,proto3,enum=fanout.v1.State" json:"state,omitempty"`

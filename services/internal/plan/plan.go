@@ -17,17 +17,22 @@ type Plan struct {
 
 // Request is one HTTP request of a plan.
 type Request struct {
-	URL     string // absolute, http or https
-	Method  string
-	Headers []Header // in the order given
-	Body    []byte
-	Weight  int           // 1 … MaxTotalWeight
-	Timeout time.Duration // sent to last byte; more than 0
-	Group   string        // "" is no group
+	URL       string // absolute, http or https
+	Method    string
+	Headers   []Header // in the order given
+	Body      SecretBytes
+	BodyBound bool          // the body has a secret of the worker's: no redirect to another origin is followed with it
+	Weight    int           // 1 … MaxTotalWeight
+	Timeout   time.Duration // sent to last byte; more than 0
+	Group     string        // "" is no group
 }
 
-// Header is one header line.
-type Header struct{ Name, Value string }
+// Header is one header line. Its value, like a body, does not show when it is formatted: it may well be a secret.
+type Header struct {
+	Name  string
+	Value Secret
+	Bound bool // its value has a secret of the worker's: a redirect to another origin does not take it along
+}
 
 // MaxTotalWeight bounds the sum of a plan's weights: the block within which the mix of requests is exact.
 const MaxTotalWeight = 10_000

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 )
 
+// Clean is a text from elsewhere as it may be shown on a terminal, in one line; see clean. What this package writes is clean already.
+func Clean(s string) string { return clean(s) }
+
 // clean is s as it may be shown on a terminal, in one line: control characters (ESC, CR, LF, C1), format characters (the
 // bidi overrides and isolates, zero-width ones), line separators and bytes that are not UTF-8 appear as Go escapes. Quotes
 // and backslashes stay as they are, so the result is for reading, not for parsing.

@@ -75,7 +75,8 @@
 //	                        engine: HTTP1 | STD, allowedTargets: ["…"]}
 //	outcomes                {detail: EVERY | TALLY_ONLY, body: {maxBytes}, headers: ["…"], slowStream: WAIT | FOLD}
 //
-// The userinfo of a URL, and the values of Authorization, Proxy-Authorization, Cookie and X-Api-Key, read "[redacted]".
+// Header values but Host's, bodies and the query of a URL read "[redacted]", but references to secrets (${env:NAME}) are shown as
+// they are; its userinfo reads "redacted", and its fragment is left out.
 //
 // One outcome, a line each (OutcomeJSON):
 //

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"github.com/fanout-load/fanout/services/internal/plan"
@@ -99,10 +98,12 @@ type (
 	}
 )
 
+// planOf is the plan without its secrets, whoever it comes from: a report is passed around.
 func planOf(p *plan.Plan) *planDocument {
 	if p == nil {
 		return nil
 	}
+	p = p.Shown()
 	d := &planDocument{
 		Requests: make([]requestDocument, len(p.Requests)),
 		Load:     loadOf(p.Load),
@@ -147,7 +148,7 @@ func option[O interface {
 
 func requestOf(r plan.Request) requestDocument {
 	d := requestDocument{
-		URL:     redactURL(r.URL),
+		URL:     r.URL,
 		Method:  r.Method,
 		Headers: make([]headerDocument, len(r.Headers)),
 		Weight:  r.Weight,
@@ -155,7 +156,7 @@ func requestOf(r plan.Request) requestDocument {
 		Group:   r.Group,
 	}
 	for i, h := range r.Headers {
-		d.Headers[i] = headerDocument{h.Name, redactHeader(h.Name, h.Value)}
+		d.Headers[i] = headerDocument{h.Name, string(h.Value)}
 	}
 	if len(r.Body) > 0 {
 		d.Body = bodyOf(r.Body, false)
@@ -175,7 +176,6 @@ func bodyOf(body []byte, truncated bool) *bodyDocument {
 	return d
 }
 
-// tlsOf leaves the key out: a report is passed around.
 func tlsOf(o plan.TLSOptions) tlsDocument {
 	return tlsDocument{o.InsecureSkipVerify, o.ServerName, o.CAPEM, o.CertPEM}
 }
@@ -204,35 +204,4 @@ func openLoopOf(l *plan.OpenLoop) *openLoopDocument {
 		d.Poisson = &poissonDocument{l.Poisson.Seed}
 	}
 	return d
-}
-
-// redacted stands for a secret. A report is passed around more freely than the plan that it came from.
-const redacted = "[redacted]"
-
-// redactURL is url without its userinfo. It goes by RFC 3986, section 3.2, rather than through net/url, which would
-// write the rest anew, and leave alone what it cannot parse.
-func redactURL(url string) string {
-	scheme, rest, found := strings.Cut(url, "://")
-	if !found {
-		return url
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	at := strings.LastIndexByte(rest[:end], '@')
-	if at < 0 {
-		return url
-	}
-	return scheme + "://" + redacted + rest[at:]
-}
-
-// redactHeader is the value of a header, unless the name says that it is a credential.
-func redactHeader(name, value string) string {
-	for _, secret := range []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key"} {
-		if strings.EqualFold(name, secret) {
-			return redacted
-		}
-	}
-	return value
 }

@@ -1,6 +1,7 @@
 package rpcerr
 
 import (
+	"regexp"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -48,6 +49,13 @@ func IsEnd(err error) bool {
 	return code == codes.Canceled || code == codes.DeadlineExceeded
 }
 
+var (
+	// prefixes are those that grpc-go writes before a message when an error is wrapped.
+	prefixes = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+	// nameServer is what Go's resolver says of its servers, which are our network's business, and of our address towards them.
+	nameServer = regexp.MustCompile(`(lookup \S+) on \S+:((?: (?:dial|read|write) udp \S+:)*)`)
+)
+
 // IsHandshake reports whether the other side is there, and it and we did not come to terms: what Text says is to be done then.
 func IsHandshake(err error) bool {
 	inner, ok := notConnected(err)
@@ -57,12 +65,12 @@ func IsHandshake(err error) bool {
 	return ok
 }
 
-// Text is the error's text as a sentence: without the "rpc error" that comes before it, and of a connection that could not be
-// made only what the system said.
+// Text is the error's text as a sentence: without the "rpc error" that comes before it, without the addresses of name servers, and of a
+// connection that could not be made only what the system said.
 func Text(err error) string {
 	inner, ok := notConnected(err)
 	if !ok {
-		return status.Convert(err).Message()
+		return message(err)
 	}
 	text, _ := explainHandshake(strings.TrimPrefix(inner, "Error while dialing: "))
 	return text
@@ -70,6 +78,12 @@ func Text(err error) string {
 
 // notConnected is what gRPC says of a connection that could not be made, if err says that.
 func notConnected(err error) (text string, ok bool) {
-	text, ok = strings.CutPrefix(status.Convert(err).Message(), `connection error: desc = "`)
+	text, ok = strings.CutPrefix(message(err), `connection error: desc = "`)
 	return strings.TrimPrefix(strings.TrimSuffix(text, `"`), "transport: "), ok
+}
+
+// message is the error's text without what grpc-go writes before it, and without the addresses of name servers.
+func message(err error) string {
+	text := prefixes.ReplaceAllString(status.Convert(err).Message(), "")
+	return nameServer.ReplaceAllString(text, "$1:")
 }

@@ -2,6 +2,7 @@ package rpcerr
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -68,6 +69,20 @@ func TestText(t *testing.T) {
 	refused := status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:9: connect: connection refused"`)
 	if got, want := Text(refused), "dial tcp 127.0.0.1:9: connect: connection refused"; got != want {
 		t.Errorf("Text = %q, want %q", got, want)
+	}
+	for text, want := range map[string]string{
+		"dial tcp: lookup workers on 10.0.0.53:53: no such host":                                           "dial tcp: lookup workers: no such host",
+		"lookup w.test on [fd00::53]:53: read udp 10.0.0.9:4100->10.0.0.53:53: i/o timeout":                "lookup w.test: i/o timeout",
+		"lookup w on 10.0.0.53:53: dial udp 10.0.0.53:53: read udp 10.0.0.9:41->10.0.0.53:53: i/o timeout": "lookup w: i/o timeout",
+		"a lookup on 3 workers: fine": "a lookup on 3 workers: fine",
+		`connection error: desc = "transport: Error while dialing: dial tcp: lookup w on 10.0.0.53:53: no such host"`: "dial tcp: lookup w: no such host",
+	} {
+		if got := Text(status.Error(codes.Unavailable, text)); got != want {
+			t.Errorf("Text(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if got, want := Text(fmt.Errorf("asking: %w", refused)), "asking: "; !strings.HasPrefix(got, want) || strings.Contains(got, "rpc error") {
+		t.Errorf("Text of a wrapped error = %q, want it without what grpc-go writes before it", got)
 	}
 	if got := Text(errors.New("plain")); got != "plain" {
 		t.Errorf("Text = %q, want plain", got)

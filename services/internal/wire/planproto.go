@@ -41,7 +41,7 @@ func requestProto(r *plan.Request) *fanoutv1.Request {
 		Group:   r.Group,
 	}
 	for _, h := range r.Headers {
-		pb.Headers = append(pb.Headers, &fanoutv1.Header{Name: h.Name, Value: h.Value})
+		pb.Headers = append(pb.Headers, &fanoutv1.Header{Name: h.Name, Value: string(h.Value)})
 	}
 	return pb
 }

@@ -118,12 +118,12 @@ func (c *checker) headers(at string, pbs []*fanoutv1.Header) []plan.Header {
 	var size int64
 	hosts := 0
 	for i, pb := range pbs {
-		h := plan.Header{Name: pb.GetName(), Value: pb.GetValue()}
+		h := plan.Header{Name: pb.GetName(), Value: plan.Secret(pb.GetValue())}
 		size += int64(len(h.Name) + len(h.Value) + headerLineBytes)
 		headers = append(headers, h)
 
 		if problem := nameProblem(h.Name); problem != "" {
-			c.addf(at, "headers["+strconv.Itoa(i)+"].name", "%s %s", quote(h.Name), problem)
+			c.addf(at, "headers["+strconv.Itoa(i)+"].name", "%s %s", showName(h.Name), problem)
 			continue
 		}
 		isHost := strings.EqualFold(h.Name, "Host")
@@ -132,8 +132,8 @@ func (c *checker) headers(at string, pbs []*fanoutv1.Header) []plan.Header {
 				c.addf(at, "headers["+strconv.Itoa(i)+"].name", "%s is there twice, and a request has one host; drop one", quote(h.Name))
 			}
 		}
-		if problem := valueProblem(h.Value, isHost); problem != "" {
-			c.addf(at, "headers["+strconv.Itoa(i)+"].value", "%s %s", showValue(h), problem)
+		if problem := HeaderValueProblem(pb.GetValue(), isHost); problem != "" {
+			c.addf(at, "headers["+strconv.Itoa(i)+"].value", "%s %s", showValue(pb.GetValue(), isHost), problem)
 		}
 	}
 	if size > c.caps.HeadBytes {
@@ -153,8 +153,8 @@ func nameProblem(name string) string {
 	return ""
 }
 
-// valueProblem says what is wrong with the value of a header to send, "" if nothing.
-func valueProblem(value string, isHost bool) string {
+// HeaderValueProblem says what is wrong with the value of a header to send, "" if nothing. It does not show the value.
+func HeaderValueProblem(value string, isHost bool) string {
 	switch {
 	case !httpguts.ValidHeaderFieldValue(value):
 		return "has a control character, such as a line's end; take it out"
@@ -166,11 +166,25 @@ func valueProblem(value string, isHost bool) string {
 	return ""
 }
 
-// showValue is a header's value as a violation shows it: violations end up in logs, so secrets are shown by their length.
-func showValue(h plan.Header) string {
-	switch textproto.CanonicalMIMEHeaderKey(h.Name) {
-	case "Authorization", "Proxy-Authorization", "Cookie":
-		return "the value of " + strconv.Itoa(len(h.Value)) + " bytes"
+// showName is a header's name as a violation shows it. Of one that is no name only what comes before the first sign of that: who
+// takes a whole header line for its name must not find its value in a log.
+func showName(name string) string {
+	if httpguts.ValidHeaderFieldName(name) {
+		return quote(name)
 	}
-	return quote(h.Value)
+	for i, r := range name {
+		if !httpguts.IsTokenRune(r) {
+			return "the name of " + strconv.Itoa(len(name)) + " bytes that begins with " + quote(name[:i])
+		}
+	}
+	return quote(name)
+}
+
+// showValue is a header's value as a violation shows it: violations end up in logs, so it is shown by its length. A Host is no
+// secret.
+func showValue(value string, isHost bool) string {
+	if isHost {
+		return quote(value)
+	}
+	return "the value of " + strconv.Itoa(len(value)) + " bytes"
 }

@@ -99,15 +99,16 @@ func TestHeaderViolations(t *testing.T) {
 	}
 	cases := []planCase{
 		{"empty name", header("", "v"), name, `""`, "token"},
-		{"name with a space", header("X ", "v"), name, `"X "`, "token"},
-		{"pseudo-header", header(":authority", "v"), name, `":authority"`, "token"},
-		{"name with a line's end", header("X\r\nY", "v"), name, `"X\r\nY"`, "token"},
+		{"name with a space", header("X ", "v"), name, `2 bytes that begins with "X"`, "token"},
+		{"pseudo-header", header(":authority", "v"), name, `10 bytes that begins with ""`, "token"},
+		{"name with a line's end", header("X\r\nY", "v"), name, `4 bytes that begins with "X"`, "token"},
+		{"a whole line as name", header("Authorization: Bearer x", ""), name, `23 bytes that begins with "Authorization" is not`, "token"},
 		{"nil header", func(pb *fanoutv1.Plan) { pb.Requests[0].Headers = []*fanoutv1.Header{nil} }, name, `""`, "token"},
 
-		{"value with CR", header("X", "a\rb"), value, `"a\rb"`, "control character"},
-		{"value with LF", header("X", "a\nb"), value, `"a\nb"`, "control character"},
-		{"value with NUL", header("X", "a\x00b"), value, `"a\x00b"`, "control character"},
-		{"value that is not UTF-8", header("X", "a\xffb"), value, `"a\xffb"`, "UTF-8"},
+		{"value with CR", header("X", "a\rb"), value, "the value of 3 bytes", "control character"},
+		{"value with LF", header("X", "a\nb"), value, "the value of 3 bytes", "control character"},
+		{"value with NUL", header("X", "a\x00b"), value, "the value of 3 bytes", "control character"},
+		{"value that is not UTF-8", header("X", "a\xffb"), value, "the value of 3 bytes", "UTF-8"},
 		{"value with a secret", header("authorization", "Bearer x\n"), value, "the value of 9 bytes", "control character"},
 		{"value with tab, space and umlaut", header("X", "\ta ü "), "", "", ""},
 		{"empty value", header("X", ""), "", "", ""},
@@ -122,6 +123,7 @@ func TestHeaderViolations(t *testing.T) {
 		{"host with a bad port", header("Host", "x:99999"), value, "99999", "1 to 65535"},
 		{"host without a name", header("Host", ":80"), value, `":80"`, "no host"},
 		{"host that is no name", header("Host", "a..b"), value, `"a..b"`, "name"},
+		{"host with a reference", header("Host", "${env:HOST}"), value, `"${env:HOST}"`, "not a host"},
 		{"two hosts", header("Host", "x", "hOsT", "x"), "plan.requests[0].headers[1].name", `"hOsT"`, "twice"},
 
 		{"as much as can be", header("X", strings.Repeat("v", 64<<10-5)), "", "", ""},

@@ -58,7 +58,7 @@ func drawRequest(t *rapid.T) plan.Request {
 	for range rapid.IntRange(0, 3).Draw(t, "headers") {
 		r.Headers = append(r.Headers, plan.Header{
 			Name:  rapid.StringMatching(`[xX]-[a-zA-Z]{1,9}`).Draw(t, "name"),
-			Value: rapid.StringMatching(`[ -~\tü€😀]{0,20}`).Draw(t, "value"),
+			Value: plan.Secret(rapid.StringMatching(`[ -~\tü€😀]{0,20}`).Draw(t, "value")),
 		})
 	}
 	r.Body = drawBytes(t, "body")

@@ -17,8 +17,8 @@ import (
 // RunView reports whether a view is full. One that is unspecified or not known is basic.
 func RunView(view fanoutv1.RunView) (full bool) { return view == fanoutv1.RunView_RUN_VIEW_FULL }
 
-// RunProto is the message that says r: with everything but its plan's key, or, basic, without the bodies of its requests and
-// without buckets either.
+// RunProto is the message that says r, its plan as it may be shown; basic it is without the bodies of its requests and without
+// buckets.
 func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 	if r == nil {
 		return nil
@@ -27,7 +27,7 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 		Id:            text(r.ID),
 		Name:          text(r.Name),
 		Labels:        labelsProto(r.Labels),
-		Plan:          PlanProto(r.Plan),
+		Plan:          PlanProto(r.Plan.Shown()),
 		State:         fanoutv1.State(r.State),
 		Verdict:       fanoutv1.Verdict(r.Verdict),
 		VerdictReason: text(r.Reason),
@@ -43,9 +43,6 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 	if r.StartSpread != nil {
 		pb.StartSpreadDuration = durationpb.New(*r.StartSpread)
 	}
-	if tls := pb.GetPlan().GetHttp().GetTls(); tls != nil {
-		tls.KeyPem = "" // its holder knows it, and nobody else has to
-	}
 	if !full {
 		for _, request := range pb.GetPlan().GetRequests() {
 			request.Body = nil
@@ -58,7 +55,7 @@ func RunProto(r *run.Run, full bool) *fanoutv1.Run {
 }
 
 // Run is the run that pb says, nil for nil. Its tally and its workers' are never nil. Its plan is, if it is not one that
-// this program understands; it has no key, and in a basic view no bodies.
+// this program understands; it has no secrets, and in a basic view no bodies.
 func Run(pb *fanoutv1.Run) *run.Run {
 	if pb == nil {
 		return nil

@@ -25,7 +25,7 @@ func DecodeSnapshot(encoded []byte) (*tally.Snapshot, error) {
 	return Snapshot(&pb), nil
 }
 
-// EncodeRun is r with everything but its plan's key.
+// EncodeRun is r with everything but the secrets of its plan.
 func EncodeRun(r *run.Run) ([]byte, error) { return encode(RunProto(r, true)) }
 
 // DecodeRun is what EncodeRun has made.
@@ -37,14 +37,14 @@ func DecodeRun(encoded []byte) (*run.Run, error) {
 	return Run(&pb), nil
 }
 
-// EncodeNewRun is what a run was created with; its plan's key only if it is asked for, which has to be kept as long as the run goes
-// on.
-func EncodeNewRun(about *run.NewRun, key bool) ([]byte, error) {
-	pb := NewRunProto(about)
-	if tls := pb.GetPlan().GetHttp().GetTls(); tls != nil && !key {
-		tls.KeyPem = ""
+// EncodeNewRun is what a run was created with; the secrets of its plan only if they are asked for: they have to be kept as long as the
+// run goes on.
+func EncodeNewRun(about *run.NewRun, secrets bool) ([]byte, error) {
+	kept := *about
+	if !secrets {
+		kept.Plan = about.Plan.Shown()
 	}
-	return encode(pb)
+	return encode(NewRunProto(&kept))
 }
 
 // DecodeNewRun is what EncodeNewRun has made.

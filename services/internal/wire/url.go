@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
 // Bounds of DNS names, RFC 1035 section 2.3.4: 255 bytes as sent are 253 as text.
@@ -19,13 +21,47 @@ const (
 
 func (c *checker) url(at, raw string) string {
 	if size := int64(len(raw)); size > c.caps.URLBytes {
-		c.addf(at, "url", "%s has %d bytes, beyond %s; use a shorter URL", quote(withoutPassword(raw)), size, c.limit("max_url_bytes", strconv.FormatInt(c.caps.URLBytes, 10)))
+		c.addf(at, "url", "%s has %d bytes, beyond %s; use a shorter URL", quote(refusedURL(raw)), size, c.limit("max_url_bytes", strconv.FormatInt(c.caps.URLBytes, 10)))
 		return raw
 	}
 	if problem := urlProblem(raw); problem != "" {
-		c.addf(at, "url", "%s %s", quote(withoutPassword(raw)), problem)
+		c.addf(at, "url", "%s %s", quote(refusedURL(raw)), problemOfShown(raw, problem))
 	}
 	return raw
+}
+
+// refusedURL is what was meant to be a URL as a violation shows it, which may end up in a log. In what is no URL nobody knows where
+// the userinfo ends, such as one with a slash in its password: all up to the last @ is left out, and after a ? all behind it too.
+func refusedURL(raw string) string {
+	at := strings.LastIndexByte(raw, '@')
+	if at < 0 {
+		return plan.ShownURL(raw)
+	}
+	rest := "redacted" + raw[at:]
+	if isUnclear(raw) {
+		rest = "redacted"
+	}
+	if scheme, _, found := strings.Cut(raw[:at], "://"); found {
+		rest = scheme + "://" + rest
+	}
+	return plan.ShownURL(rest)
+}
+
+// isUnclear reports whether an @ is in a URL's userinfo, or in its query or fragment.
+func isUnclear(raw string) bool {
+	return strings.ContainsAny(raw[:max(strings.LastIndexByte(raw, '@'), 0)], "?#")
+}
+
+// problemOfShown is what is wrong with a URL without words from its userinfo, such as the port that a part of a password was
+// taken for.
+func problemOfShown(raw, problem string) string {
+	if !strings.Contains(raw, "@") {
+		return problem
+	}
+	if problem := urlProblem(refusedURL(raw)); problem != "" && !isUnclear(raw) {
+		return problem
+	}
+	return "is not a URL; write / ? # and @ within its userinfo as %XX, and give the credentials in a header rather"
 }
 
 // urlProblem says what is wrong with the URL of a request, "" if nothing.
@@ -127,22 +163,4 @@ func isNotLabelRune(r rune) bool {
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
-}
-
-// withoutPassword is a URL, or what was meant to be one, with xxxxx for its password, as url.URL.Redacted shows it.
-func withoutPassword(raw string) string {
-	scheme, rest, found := strings.Cut(raw, "://")
-	if !found {
-		return raw
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	at := strings.LastIndexByte(rest[:end], '@')
-	user, _, hasPassword := strings.Cut(rest[:max(at, 0)], ":")
-	if !hasPassword {
-		return raw
-	}
-	return scheme + "://" + user + ":xxxxx" + rest[at:]
 }

@@ -34,7 +34,7 @@ const (
 type checker struct {
 	caps  plan.Caps
 	whose string          // the service that the caps are of
-	shown bool            // the plan is one as a run shows it: without its key
+	shown bool            // the plan is one as a run shows it: without its secrets
 	slow  plan.SlowStream // default of the plan
 	found []Violation
 	bytes int

@@ -66,7 +66,7 @@ func connect(ctx context.Context, path string, options Options) (*sql.DB, error)
 	if options.hasty {
 		synchronous = "OFF"
 	}
-	source := dataSource(path, "_pragma=locking_mode("+locking+")", "_journal_mode=WAL", "_synchronous="+synchronous,
+	source := dataSource(path, "_pragma=locking_mode("+locking+")", "_pragma=secure_delete(1)", "_journal_mode=WAL", "_synchronous="+synchronous,
 		"_foreign_keys=1", "_txlock=immediate")
 	patience := time.NewTimer(lockPatience)
 	defer patience.Stop()

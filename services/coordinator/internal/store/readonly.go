@@ -42,10 +42,10 @@ func OpenReadOnly(ctx context.Context, path string) (Store, error) {
 }
 
 // readOnlySource is how SQLite has to open the file, and the file beside it that will be made for that. A coordinator that runs or
-// was killed leaves a log (-wal) beside the store: it has to be read too, for which SQLite makes an index of it (-shm). Without
-// a log nobody has the store open, and SQLite is told so, since it would make a log otherwise.
+// was killed leaves a log (-wal) beside the store, which may be empty: it has to be read too, for which SQLite makes an index of it
+// (-shm). Without a log nobody has the store open, and SQLite is told so, since it would make a log otherwise.
 func readOnlySource(path string) (source, made string) {
-	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		return dataSource(path, "mode=ro", "immutable=1"), ""
 	}
 	if _, err := os.Stat(path + "-shm"); errors.Is(err, fs.ErrNotExist) {

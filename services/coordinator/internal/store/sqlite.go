@@ -12,6 +12,7 @@ type sqliteStore struct {
 	options    Options
 	statements map[string]*sql.Stmt
 	group      *group
+	stale      bool // the log may have what was to be forgotten; the group's goroutine alone uses it
 }
 
 var _ Store = (*sqliteStore)(nil)
@@ -20,7 +21,8 @@ var _ Store = (*sqliteStore)(nil)
 // owner may read it. It waits for up to 2 s for a coordinator that still has the file.
 //
 // It fails with ErrInUse, ErrCorrupt, ErrNewer, ErrReadOnly or ErrFull. What Commit has stored survives the end of the process
-// and of the machine's power.
+// and of the machine's power. When it replaces what a run was created with, nothing of that stays on the disk, nor of a run that was
+// deleted.
 func OpenSQLite(ctx context.Context, path string, options Options) (Store, error) {
 	path, err := prepareFile(path)
 	if err != nil {
@@ -54,6 +56,7 @@ func begin(ctx context.Context, db *sql.DB, path string, options Options) (*sqli
 		}
 		s.statements[text] = statement
 	}
+	s.forget() // what a session that was killed has left
 	s.group = newGroup(s.write)
 	return s, nil
 }
@@ -113,7 +116,13 @@ func (s *sqliteStore) transact(batch []*job) error {
 		if err := t.prune(); err != nil {
 			return err
 		}
-		return tx.Commit()
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		if t.forgets || s.stale {
+			s.forget()
+		}
+		return nil
 	}())
 }
 

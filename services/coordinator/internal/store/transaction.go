@@ -19,6 +19,7 @@ type transaction struct {
 	statements map[string]*sql.Stmt // of the transaction, by text
 	options    Options
 	ended      bool // it has a change that ends a run
+	forgets    bool // it replaces or deletes what must not stay on the disk
 }
 
 // statement is the prepared statement with this text.
@@ -125,7 +126,12 @@ func (t *transaction) putHead(run int64, c *Change) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(updateAbout, run, blob(h.About))
+	result, err := t.exec(updateAbout, run, blob(h.About))
+	if err != nil {
+		return err
+	}
+	replaced, err := result.RowsAffected()
+	t.forgets = t.forgets || replaced > 0
 	return err
 }
 
@@ -180,6 +186,7 @@ func (t *transaction) delete(id string) error {
 	if err != nil {
 		return err
 	}
+	t.forgets = true
 	_, err = t.exec(deleteRun, run)
 	return err
 }

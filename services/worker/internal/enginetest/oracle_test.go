@@ -43,6 +43,10 @@ func testEveryScriptHasItsClass(t *testing.T, e engine) {
 		{"/hostile/latin1", outcome.NoError},
 		{"/hostile/nul", outcome.NoError},
 		{"/hostile/escape", outcome.ProtoMalformed}, // RFC 9110 section 5.5: control characters are invalid in a header
+		{"/hostile/escape-body", outcome.NoError},
+		{"/hostile/escape-header", outcome.NoError},
+		{"/hostile/escape-location", outcome.PolicyRedirect},
+		{"/hostile/escape-head", outcome.ProtoMalformed},
 		{"/delay/2s", outcome.TimeoutFirstByte},
 		{"/stall", outcome.TimeoutFirstByte},
 		{"/stall-in-head", outcome.TimeoutBody},

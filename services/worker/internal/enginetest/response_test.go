@@ -135,7 +135,7 @@ func TestMessagesDoNotQuoteTheTarget(t *testing.T) { onEach(t, testMessagesDoNot
 func testMessagesDoNotQuoteTheTarget(t *testing.T, e engine) {
 	t.Parallel()
 	o := startOracle(t, target.OracleConfig{})
-	for _, path := range []string{"/hostile/escape?token=secret", "/garbage?token=secret", "/bad-chunk?token=secret", "/reset?token=secret", "/eof?token=secret"} {
+	for _, path := range []string{"/hostile/escape?token=secret", "/hostile/escape-head?token=secret", "/garbage?token=secret", "/bad-chunk?token=secret", "/reset?token=secret", "/eof?token=secret"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			got := send(t, e.newSender(t, planFor(o.URL()+path), nil), 0)

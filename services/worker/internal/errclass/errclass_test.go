@@ -189,6 +189,13 @@ func TestMessagesKeepSecrets(t *testing.T) {
 		{"trailer", Failure{Err: header, Phase: Body, Chunked: true}, "the chunks of the response's body are malformed"},
 		{"end in the head", Failure{Err: io.ErrUnexpectedEOF, Phase: Head}, "the connection ended within the response's head"},
 		{"system call", Failure{Err: system("read", syscall.ECONNRESET), Phase: Body}, "reading the response's body: connection reset by peer"},
+		{
+			"our own address",
+			Failure{Err: fmt.Errorf("reading: %w", &net.OpError{
+				Op: "read", Net: "tcp", Source: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 41000}, Addr: &net.TCPAddr{Port: 80}, Err: net.ErrClosed,
+			}), Phase: Body},
+			"reading the response's body: use of closed network connection",
+		},
 		{"dial", Failure{Err: system("dial", syscall.ECONNREFUSED)}, "dialling 127.0.0.1:80: connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -67,6 +67,8 @@ func (f *Failure) message(class outcome.Class) string {
 		return "what the target sent is not an HTTP/1 response" // net/http's text quotes the header line
 	case class == outcome.BodyChunk:
 		return "the chunks of the response's body are malformed" // so it does with trailers
+	case errors.As(f.Err, &operation) && operation.Source != nil:
+		return phaseNames[f.Phase] + ": " + operation.Err.Error() // its own text names our address too
 	default:
 		return phaseNames[f.Phase] + ": " + f.Err.Error()
 	}

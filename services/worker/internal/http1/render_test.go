@@ -58,7 +58,7 @@ func TestRenderedBytesAreNetHTTPs(t *testing.T) {
 	headers := func(lines ...string) (all []plan.Header) {
 		for _, line := range lines {
 			name, value, _ := strings.Cut(line, ": ")
-			all = append(all, plan.Header{Name: name, Value: value})
+			all = append(all, plan.Header{Name: name, Value: plan.Secret(value)})
 		}
 		return all
 	}

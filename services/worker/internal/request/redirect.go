@@ -3,6 +3,7 @@ package request
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -13,7 +14,8 @@ import (
 // Next is the hop that a response with this status and Location leads to; nil: it leads nowhere, it is the response. A
 // Location that cannot be followed is errclass.ErrRedirect. The rules are those of RFC 9110 section 15.4 as browsers apply
 // them: 301 and 302 turn POST into GET, 303 turns all but HEAD into GET, 307 and 308 repeat the request. What identifies the
-// caller stays with the origin for which it was given.
+// caller stays with the origin for which it was given, and so does every secret of this worker's: a target that could have it sent
+// elsewhere would need no more than a Location.
 func (h *Hop) Next(status int, location string) (*Hop, error) {
 	if !IsRedirect(status) || location == "" {
 		return nil, nil
@@ -29,13 +31,16 @@ func (h *Hop) Next(status int, location string) (*Hop, error) {
 		return nil, fmt.Errorf("%w: its host is no name", errclass.ErrRedirect) // and the Host header could not carry it
 	}
 	target.User = nil
-	next := &Hop{Method: h.Method, URL: target, Host: target.Host, Header: h.Header, Body: h.Body}
+	next := &Hop{Method: h.Method, URL: target, Host: target.Host, Header: h.Header, Body: h.Body, bound: h.bound, bodyBound: h.bodyBound}
 	if connect.OriginOf(target) == h.Origin() {
 		next.Host = h.Host
 	} else {
 		next.Header = h.Header.Clone()
-		for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
+		for _, name := range slices.Concat([]string{"Authorization", "Cookie", "Proxy-Authorization"}, h.bound) {
 			next.Header.Del(name)
+		}
+		if h.bodyBound && !dropsBody(h.Method, status) {
+			return nil, fmt.Errorf("%w: its body has a secret, which is not sent to another origin", errclass.ErrRedirect)
 		}
 	}
 	if dropsBody(h.Method, status) {

@@ -27,6 +27,9 @@ type Hop struct {
 	Host   string   // of the Host header
 	Header http.Header
 	Body   []byte
+
+	bound     []string // canonical names of headers that stay with the origin
+	bodyBound bool
 }
 
 // First is the first hop of each of the request's slots.
@@ -35,7 +38,7 @@ func First(r *plan.Request, runID, userAgent string) (*Hop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing url: %w", err)
 	}
-	h := &Hop{Method: r.Method, URL: u, Host: u.Host, Header: http.Header{}, Body: r.Body}
+	h := &Hop{Method: r.Method, URL: u, Host: u.Host, Header: http.Header{}, Body: r.Body, bodyBound: r.BodyBound}
 	if u.User != nil {
 		password, _ := u.User.Password()
 		h.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
@@ -45,16 +48,19 @@ func First(r *plan.Request, runID, userAgent string) (*Hop, error) {
 	h.Header.Set(runHeader, runID)
 	given := map[string]bool{}
 	for _, header := range r.Headers {
-		name := http.CanonicalHeaderKey(header.Name)
+		name, value := http.CanonicalHeaderKey(header.Name), string(header.Value)
 		switch {
 		case name == "Host":
-			h.Host = header.Value
+			h.Host = value
 		case given[name]:
-			h.Header.Add(name, header.Value)
+			h.Header.Add(name, value)
 		default: // the caller's word replaces ours
-			h.Header.Set(name, header.Value)
+			h.Header.Set(name, value)
 		}
 		given[name] = true
+		if header.Bound {
+			h.bound = append(h.bound, name)
+		}
 	}
 	return h, nil
 }

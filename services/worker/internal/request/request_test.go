@@ -179,3 +179,48 @@ func TestRedirectsThatLeadNowhere(t *testing.T) {
 		}
 	}
 }
+
+// A secret of the worker's stays with the origin for which the plan refers to it: a target that could have it sent elsewhere would need
+// no more than a Location.
+func TestSecretsStayWithTheirOrigin(t *testing.T) {
+	t.Parallel()
+	first, err := First(&plan.Request{
+		URL: "http://a.example/", Method: "POST", Body: []byte("secret"), BodyBound: true,
+		Headers: []plan.Header{{Name: "x-api-key", Value: "secret", Bound: true}, {Name: "X-Api-Key", Value: "2"}, {Name: "X-Kept", Value: "kept"}},
+	}, "run", "us")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		status   int
+		location string
+		followed bool
+		header   int // how many X-Api-Key go along
+		body     string
+	}{
+		{307, "/elsewhere", true, 2, "secret"},
+		{307, "http://b.example/", false, 0, ""},
+		{308, "https://a.example/", false, 0, ""},
+		{302, "http://b.example/", true, 0, ""},
+		{303, "http://a.example:81/", true, 0, ""},
+	} {
+		next, err := first.Next(tt.status, tt.location)
+		if !tt.followed {
+			if next != nil || !errors.Is(err, errclass.ErrRedirect) || strings.Contains(err.Error(), "http") {
+				t.Errorf("Next(%d, %s) = %v, %v, want it refused", tt.status, tt.location, next, err)
+			}
+			continue
+		}
+		if err != nil || len(next.Header["X-Api-Key"]) != tt.header || string(next.Body) != tt.body || next.Header.Get("X-Kept") != "kept" {
+			t.Errorf("Next(%d, %s) = %+v, %v, want %d secret headers and the body %q", tt.status, tt.location, next, err, tt.header, tt.body)
+		}
+	}
+	// Nor over a hop in between.
+	within, err := first.Next(307, "/elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err := within.Next(307, "http://b.example/"); next != nil || !errors.Is(err, errclass.ErrRedirect) {
+		t.Errorf("Next of a hop within the origin = %v, %v, want it refused", next, err)
+	}
+}
