@@ -105,6 +105,43 @@ func TestServicesWithATokenFile(t *testing.T) {
 	}
 }
 
+// The command as three callers, the coordinator as a fourth: a run is its creator's from the shell too.
+func TestRunAsNamedCallers(t *testing.T) {
+	t.Parallel()
+	o := startOracle(t)
+	path := filepath.Join(t.TempDir(), "tokens")
+	tokens := map[string]string{}
+	for name, role := range map[string]string{"ann": "runner", "bob": "runner", "root": "admin", "coordinator": "runner"} {
+		tokens[name] = tempFile(t, command(t, "tokens", "add", "--file", path, "--name", name, "--role", role).out)
+	}
+	w := start(t, "worker", "--token-file", path)
+	c := start(t, "coordinator", "--token-file", path, "--worker-token-file", tokens["coordinator"], "--workers", w.address)
+	as := func(name string, args ...string) []string {
+		return append(args, "--coordinator", c.address, "--token-file", tokens[name])
+	}
+	ended := begin(t.Context(), t, as("ann", "run", "-c", "1", "-z", "60", o.URL()+"/delay/10ms")...)
+	eventually(t, "requests", func() bool { return o.Ledger().Total() > 5 })
+	var list struct {
+		Runs []struct{ ID, Creator string }
+	}
+	got := command(t, as("bob", "runs", "list", "-o", "json")...)
+	if err := json.Unmarshal([]byte(got.out), &list); err != nil || len(list.Runs) != 1 || list.Runs[0].Creator != "ann" {
+		t.Fatalf("runs list as bob = %+v, %v, want ann's run", got, err)
+	}
+	if got := command(t, as("bob", "runs", "cancel", list.Runs[0].ID)...); got.code != exitFailure || !strings.Contains(got.err, "created by ann, and you are bob") {
+		t.Errorf("runs cancel as bob = %+v, want it refused", got)
+	}
+	if got := command(t, as("ann", "stop-all")...); got.code != exitFailure || !strings.Contains(got.err, "ann has the role runner") {
+		t.Errorf("stop-all as ann = %+v, want it refused", got)
+	}
+	if got := command(t, as("root", "stop-all")...); got.code != exitPassed || !strings.Contains(got.out, "1 run stopped") {
+		t.Errorf("stop-all as root = %+v, want one run", got)
+	}
+	if got := ended(); got.code != exitCancelled || !strings.Contains(got.out, "cancelled by StopAll of root") || !strings.Contains(got.out, "created by ann") {
+		t.Errorf("fanout run = %+v, want ann's run cancelled by StopAll of root", got)
+	}
+}
+
 func TestAccessFlags(t *testing.T) {
 	t.Parallel()
 	wrong := tempFile(t, "ann runner canary\n")

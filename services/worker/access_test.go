@@ -226,7 +226,7 @@ func TestCallsPerSubject(t *testing.T) {
 		wantCode(t, name, err, codes.ResourceExhausted)
 		quota, ok := status.Convert(err).Details()[1].(*errdetails.QuotaFailure)
 		if !ok || quota.GetViolations()[0].GetSubject() != "ann" || !strings.Contains(err.Error(), "2 calls of ann") ||
-			!strings.Contains(err.Error(), "max_calls_per_subject") {
+			!strings.Contains(err.Error(), "--max-calls-per-subject") {
 			t.Errorf("%s = %v with %v, want the cap, its value and ann", name, err, quota)
 		}
 	}
@@ -306,4 +306,26 @@ func TestStopAll(t *testing.T) {
 		t.Errorf("the target heard of %d requests after the end", n-total)
 	}
 	who.begin(t, client, "ann", &fanoutv1.FanOutRequest{Plan: h.plan})
+}
+
+// The log's lines on a call name whose it was: the one on a refused target, and the one at the end.
+func TestTheLogNamesTheSubject(t *testing.T) {
+	t.Parallel()
+	o, who := oracle(t), newCallers(t)
+	var log lockedBuffer
+	_, client := start(t, worker.Config{Security: who.Security, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	call := who.begin(t, client, "ann", &fanoutv1.FanOutRequest{Plan: planOf(nil, o.URL()+"/ok", "http://10.0.0.1/")})
+	call.end(t)
+	if _, err := call.stream.Recv(); err == nil {
+		t.Error("a message came after finished")
+	}
+	for _, line := range []string{"target refused", "a call is over"} {
+		found := false
+		for text := range strings.Lines(log.String()) {
+			found = found || strings.Contains(text, line) && strings.Contains(text, "subject=ann") && strings.Contains(text, "run_id="+call.runID)
+		}
+		if !found {
+			t.Errorf("the log has no %q of ann:\n%s", line, log.String())
+		}
+	}
 }

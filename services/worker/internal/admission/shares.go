@@ -13,7 +13,7 @@ type ShareFull struct {
 
 // Error names the subject, the cap and its value.
 func (e *ShareFull) Error() string {
-	return fmt.Sprintf("%d calls of %s are running on this worker, which is the most for one subject (max_calls_per_subject); wait for one to end,"+
+	return fmt.Sprintf("%d calls of %s are running on this worker, which is the most for one subject (--max-calls-per-subject); wait for one to end,"+
 		" or use another worker", e.Cap, e.Subject)
 }
 
