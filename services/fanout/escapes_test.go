@@ -90,6 +90,20 @@ type hostile struct {
 	refuses bool
 }
 
+// Both services have a StopAll, each of its own messages.
+type (
+	hostileWorker      struct{ hostile }
+	hostileCoordinator struct{ hostile }
+)
+
+func (h hostileWorker) StopAll(context.Context, *fanoutv1.WorkerServiceStopAllRequest) (*fanoutv1.WorkerServiceStopAllResponse, error) {
+	return nil, status.Error(codes.Unavailable, evil)
+}
+
+func (h hostileCoordinator) StopAll(context.Context, *fanoutv1.CoordinatorServiceStopAllRequest) (*fanoutv1.CoordinatorServiceStopAllResponse, error) {
+	return nil, status.Error(codes.Unavailable, evil)
+}
+
 const evil = target.Escapes
 
 func (h hostile) err() error {
@@ -183,8 +197,8 @@ func serveHostile(t *testing.T, h hostile) (address string) {
 		t.Fatal(err)
 	}
 	s := grpc.NewServer()
-	fanoutv1.RegisterWorkerServiceServer(s, h)
-	fanoutv1.RegisterCoordinatorServiceServer(s, h)
+	fanoutv1.RegisterWorkerServiceServer(s, hostileWorker{h})
+	fanoutv1.RegisterCoordinatorServiceServer(s, hostileCoordinator{h})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -215,6 +229,8 @@ func TestServicesDoNotWriteToTheTerminal(t *testing.T) {
 			{"runs", "cancel", "--coordinator", address, "r-1"},
 			{"runs", "verify", "--coordinator", address, "r-1"},
 			{"runs", "delete", "--coordinator", address, "r-1"},
+			{"stop-all", "--coordinator", address},
+			{"stop-all", "--worker", address},
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			got := begin(ctx, t, args...)()
