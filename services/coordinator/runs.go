@@ -151,7 +151,7 @@ func (c *Coordinator) DeleteRun(ctx context.Context, request *fanoutv1.DeleteRun
 	case errors.Is(err, store.ErrNoRun):
 		return nil, notFound(id)
 	case errors.Is(err, runs.ErrNotEnded):
-		return nil, rpcerr.NotEnded("run_id %q has not ended; cancel it first", id)
+		return nil, rpcerr.NotEnded("run_id %.80q has not ended; cancel it first", id)
 	case err != nil:
 		return nil, c.storeError("deleting a run", err)
 	}
@@ -166,7 +166,7 @@ func (c *Coordinator) VerifyRun(ctx context.Context, request *fanoutv1.VerifyRun
 	case errors.Is(err, store.ErrNoRun):
 		return nil, notFound(id)
 	case errors.Is(err, runs.ErrNotEnded):
-		return nil, rpcerr.NotEnded("run_id %q has not ended; wait for its end", id)
+		return nil, rpcerr.NotEnded("run_id %.80q has not ended; wait for its end", id)
 	case err != nil:
 		return nil, c.storeError("verifying a run", err)
 	}
@@ -192,7 +192,7 @@ func notFound(id string) error {
 	if id == "" {
 		return rpcerr.Invalid([]wire.Violation{{Field: "run_id", Description: "is required; ListRuns has the runs that are kept"}})
 	}
-	return rpcerr.NotFound("run_id %q is no run of this coordinator; ListRuns has those that are kept", id)
+	return rpcerr.NotFound("run_id %.80q is no run of this coordinator; ListRuns has those that are kept", id)
 }
 
 // storeError is what a caller hears of a store that failed.

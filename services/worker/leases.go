@@ -70,7 +70,7 @@ func (w *Worker) leased(ctx context.Context, j *job) (*execution, error) {
 		if _, ok := w.config.State.Dead(id); ok {
 			return nil, nil
 		}
-		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return nil, rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	for _, e := range w.leases {
 		if e.job.key == j.key && !e.cameToNothing() {
@@ -86,7 +86,7 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 		return nil, rpcerr.ShuttingDown("worker")
 	}
 	if w.calls[j.key] != nil {
-		return nil, rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", j.key.shard, j.key.run)
+		return nil, rpcerr.AlreadyExists("shard %.80q of run %.80q is running on this worker already", j.key.shard, j.key.run)
 	}
 	if err := w.room.Take(j.need); err != nil {
 		return nil, rpcerr.Full("worker", err.Error())
@@ -110,7 +110,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 	id := j.shard.LeaseID
 	count, ok := w.config.State.Dead(id)
 	if !ok {
-		return rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	started := &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id}
 	if err := stream.Send(&fanoutv1.FanOutResponse{Sequence: 1, Event: &fanoutv1.FanOutResponse_Started{Started: started}}); err != nil {

@@ -56,7 +56,7 @@ func (w *Worker) renewDead(request *fanoutv1.RenewLeaseRequest) (*fanoutv1.Renew
 	id := request.GetLeaseId()
 	count, ok := w.config.State.Dead(id)
 	if !ok || !request.GetRelease() {
-		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return nil, rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	w.config.State.Forget(id)
 	return wire.PositionProto(&wire.Position{

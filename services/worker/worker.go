@@ -95,10 +95,10 @@ func (w *Worker) StopFanOut(_ context.Context, request *fanoutv1.StopFanOutReque
 	call, leased := w.calls[key], w.runsLeasedLocked(key)
 	w.mu.Unlock()
 	if leased {
-		return nil, rpcerr.NotFound("shard_id %q of run_id %q has a lease; cancel the run at its coordinator", key.shard, key.run)
+		return nil, rpcerr.NotFound("shard_id %.80q of run_id %.80q has a lease; cancel the run at its coordinator", key.shard, key.run)
 	}
 	if call == nil {
-		return nil, rpcerr.NotFound("run_id %q with shard_id %q is not running on this worker", key.run, key.shard)
+		return nil, rpcerr.NotFound("run_id %.80q with shard_id %.80q is not running on this worker", key.run, key.shard)
 	}
 	call.Stop()
 	return &fanoutv1.StopFanOutResponse{}, nil
@@ -112,7 +112,7 @@ func (w *Worker) enter(key callKey, call *engine.Call) error {
 		return rpcerr.ShuttingDown("worker")
 	}
 	if w.calls[key] != nil || w.runsLeasedLocked(key) {
-		return rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", key.shard, key.run)
+		return rpcerr.AlreadyExists("shard %.80q of run %.80q is running on this worker already", key.shard, key.run)
 	}
 	w.calls[key] = call
 	return nil

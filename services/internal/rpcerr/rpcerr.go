@@ -106,7 +106,14 @@ func Internal() error {
 	return build(codes.Internal, "INTERNAL", "internal error; the service's log has the details")
 }
 
+// maxMessage bounds a status message, which may quote what a caller sent: it travels in a header, and clients take 8 KiB of those by
+// default, but for Go's.
+const maxMessage = 2 << 10
+
 func build(code codes.Code, reason, message string, details ...protoadapt.MessageV1) error {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
 	s := status.New(code, message)
 	details = append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}, details...)
 	with, err := s.WithDetails(details...)
