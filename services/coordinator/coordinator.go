@@ -43,6 +43,8 @@ type Config struct {
 	Security grpcserve.Security
 	// Health is one more listener, on which Serve tells probes about its health and nothing else; nil: none. Its owner closes it after Serve, which may have.
 	Health net.Listener
+	// Unread is how long a message waits for a caller that does not read its stream. Default: grpcserve.UnreadBound.
+	Unread time.Duration
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
@@ -91,6 +93,9 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	}
 	if config.Lease == 0 {
 		config.Lease = defaultLease
+	}
+	if config.Unread == 0 {
+		config.Unread = grpcserve.UnreadBound
 	}
 	if config.Store.session == nil {
 		config.Store = MemoryStore(0)

@@ -13,6 +13,7 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -96,12 +97,14 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 	}
 	defer c.watchers.Add(-1)
 	full := wire.RunView(request.GetView())
+	patient := grpcserve.Patiently(stream.Send, c.config.Unread, nil)
+	defer patient.Close()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
 		changed := watched.Changed()
 		current := watched.Current(full)
-		if err := stream.Send(&fanoutv1.WatchRunResponse{Run: fittingRun(current, full)}); err != nil {
+		if err := patient.Send(&fanoutv1.WatchRunResponse{Run: fittingRun(current, full)}); err != nil {
 			return err
 		}
 		if !current.Ended.IsZero() {

@@ -21,6 +21,7 @@ type Config struct {
 	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listeners
 	Security grpcserve.Security // of the server that Serve makes
 	Health   net.Listener       // one more listener, on which Serve tells probes about its health and nothing else; nil: none
+	Unread   time.Duration      // how long a message waits for a caller that does not read it; default grpcserve.UnreadBound
 	State    *State             // keeps the claims of leased shards for the process after this one; nil: nothing does
 }
 
@@ -76,6 +77,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Unread == 0 {
+		c.Unread = grpcserve.UnreadBound
 	}
 	if c.Dialer == nil {
 		c.Dialer = &egress.Dialer{}

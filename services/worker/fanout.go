@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/schedule"
@@ -155,7 +156,10 @@ func (j *job) endless() bool { return j.work.Schedule.Slots() == schedule.Unboun
 // stream runs the call and writes its account. The call runs in a goroutine of its own; this one alone writes the stream.
 func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue, t *trail) error {
 	ctx := stream.Context()
-	batcher := batch.New(queue, call, j.work.Start, stream.Send)
+	done := make(chan struct{})
+	patient := grpcserve.Patiently(stream.Send, w.config.Unread, j.goesOnUnread(done))
+	defer patient.Close()
+	batcher := batch.New(queue, call, j.work.Start, patient.Send)
 	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: wire.CapsProto(w.config.Caps)})
 	if err != nil {
 		return err
@@ -166,7 +170,6 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	done := make(chan struct{})
 	work := begin(j.work.Start)
 	go func() {
 		defer close(done)
@@ -191,6 +194,19 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	}
 	t.end(j.work.Plan, j.planned, batcher.Counts(), call.Why())
 	return err
+}
+
+// goesOnUnread reports whether the call goes on for now although nobody reads its stream: if what finds no room is folded, until it
+// is done.
+func (j *job) goesOnUnread(done <-chan struct{}) func() bool {
+	return func() bool {
+		select {
+		case <-done:
+			return false
+		default:
+			return j.options().Fold
+		}
+	}
 }
 
 // rest accounts for the slots that no sender claimed: first those whose patience was over before the call stopped, then those

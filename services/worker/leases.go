@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 )
@@ -34,7 +35,9 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 		return rpcerr.Fenced(err.Error())
 	}
 	ctx := stream.Context()
-	attached, err := e.outlet.Serve(ctx, j.shard.Epoch, stream.Send)
+	patient := grpcserve.Patiently(stream.Send, w.config.Unread, nil)
+	defer patient.Close()
+	attached, err := e.outlet.Serve(ctx, j.shard.Epoch, patient.Send)
 	switch {
 	case errors.Is(err, batch.ErrReplaced):
 		return rpcerr.Replaced(err.Error())
@@ -51,10 +54,10 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	e.mu.Unlock()
 	// The number of the final message: all others before it may be of messages that were lost with another stream.
 	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence(), Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
-	if err := stream.Send(started); err != nil {
+	if err := patient.Send(started); err != nil {
 		return err
 	}
-	return stream.Send(&fanoutv1.FanOutResponse{Sequence: final.GetSequence() + 1, Event: final.GetEvent()})
+	return patient.Send(&fanoutv1.FanOutResponse{Sequence: final.GetSequence() + 1, Event: final.GetEvent()})
 }
 
 // leased is the execution that the job means: the one that it attaches to, the one that has been opened with its name already, or a new

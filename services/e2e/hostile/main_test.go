@@ -59,8 +59,14 @@ func refusing() *egress.Dialer {
 // serve serves in this process until the test's end, and returns a connection.
 func serve(tb testing.TB, register func(grpc.ServiceRegistrar)) *grpc.ClientConn {
 	tb.Helper()
+	return serveWith(tb, slog.DiscardHandler, register)
+}
+
+// serveWith is serve with a log.
+func serveWith(tb testing.TB, log slog.Handler, register func(grpc.ServiceRegistrar)) *grpc.ClientConn {
+	tb.Helper()
 	l := bufconn.Listen(1 << 20)
-	server := grpcserve.New(slog.New(slog.DiscardHandler), grpcserve.Security{})
+	server := grpcserve.New(slog.New(log), grpcserve.Security{})
 	register(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

@@ -76,6 +76,11 @@ func Replaced(message string) error {
 	return build(codes.Aborted, "REPLACED", message)
 }
 
+// Unread is ABORTED: the caller does not read its stream.
+func Unread(bound time.Duration) error {
+	return build(codes.Aborted, "UNREAD", fmt.Sprintf("nobody has read this stream for %v; read it, or ask for less", bound))
+}
+
 // Gap is OUT_OF_RANGE: a renewal does not go on from what the worker has.
 func Gap(message string) error {
 	return build(codes.OutOfRange, "GAP", message)
