@@ -204,7 +204,7 @@ func (j *job) goesOnUnread(done <-chan struct{}) func() bool {
 		case <-done:
 			return false
 		default:
-			return j.options().Fold
+			return j.folds()
 		}
 	}
 }
@@ -242,15 +242,21 @@ func (j *job) restUntil(now time.Time) time.Time {
 	return until
 }
 
-// options are what becomes of the call's outcomes. The stream of a direct call is read by whoever wants each of them, so its
+// folds reports whether outcomes that find no room are folded. The stream of a direct call is read by whoever wants each of them, so its
 // senders wait for it unless the plan says otherwise; those of a shard do not, since a run is about its load.
+func (j *job) folds() bool {
+	slow := j.work.Plan.Outcomes.SlowStream
+	return slow == plan.SlowStreamFold || slow == 0 && j.key.shard != ""
+}
+
+// options are what becomes of the call's outcomes.
 func (j *job) options(caps plan.Caps) batch.Options {
 	p := j.work.Plan
 	o := batch.Options{
 		Groups:    make([]string, len(p.Requests)),
 		Bound:     caps.QueueBytes,
 		TallyOnly: p.Outcomes.Detail == plan.DetailTallyOnly,
-		Fold:      p.Outcomes.SlowStream == plan.SlowStreamFold || p.Outcomes.SlowStream == 0 && j.key.shard != "",
+		Fold:      j.folds(),
 	}
 	for i := range p.Requests {
 		o.Groups[i] = p.Requests[i].Group

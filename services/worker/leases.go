@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	// keepFinished is how long the final message of a shard is kept for a coordinator that has not released it; at most
-	// maxFinished are.
-	keepFinished = time.Hour
-	maxFinished  = 1000
+	// keepFinished is how long the final message of a shard is kept for a coordinator that has not released it; at most maxFinished are,
+	// and no more than have finishedBytes: one has some 10 KB, and 64 groups in two minutes of seconds that nobody acknowledged megabytes.
+	keepFinished  = time.Hour
+	maxFinished   = 1000
+	finishedBytes = 128 << 20
 )
 
 // serveLease opens the shard, or attaches to it, and writes its stream.
@@ -49,9 +50,11 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	e.mu.Lock()
-	final := e.final
-	e.mu.Unlock()
+	final, err := e.message()
+	if err != nil {
+		w.config.Log.Error("reading a final message", "run_id", e.key.run, "error", err)
+		return rpcerr.Internal()
+	}
 	// The number of the final message: all others before it may be of messages that were lost with another stream.
 	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence(), Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
 	if err := patient.Send(started); err != nil {
@@ -76,7 +79,7 @@ func (w *Worker) leased(ctx context.Context, j *job) (*execution, error) {
 		return nil, rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	for _, e := range w.leases {
-		if e.job.key == j.key && !e.cameToNothing() {
+		if e.key == j.key && !e.cameToNothing() {
 			return e, nil
 		}
 	}
@@ -102,10 +105,10 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 		return nil, rpcerr.NoState(err.Error())
 	}
 	w.forgetLocked()
-	e := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
-	w.leases[id] = e
-	w.going.Go(e.carryOut)
-	return e, nil
+	c := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
+	w.leases[id] = c.execution
+	w.going.Go(c.carryOut)
+	return c.execution, nil
 }
 
 // sayDead tells of a shard whose process died what its mark says.
@@ -127,7 +130,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 
 // leaveLease gives back what a shard took that is over; its final message stays.
 func (w *Worker) leaveLease(e *execution) {
-	w.room.Leave(e.job.need)
+	w.room.Leave(e.need)
 	time.AfterFunc(keepFinished, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -135,6 +138,7 @@ func (w *Worker) leaveLease(e *execution) {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.forgetLocked()
 	w.idle.Broadcast()
 }
 
@@ -151,7 +155,7 @@ func (w *Worker) release(id string) {
 func (w *Worker) dropLocked(e *execution) {
 	delete(w.leases, e.lease.ID)
 	if err := e.mark.Remove(); err != nil {
-		w.config.Log.Warn("removing a crash mark", "run_id", e.job.key.run, "error", err)
+		w.config.Log.Warn("removing a crash mark", "run_id", e.key.run, "error", err)
 	}
 	w.idle.Broadcast()
 }
@@ -165,8 +169,10 @@ func (w *Worker) forgetLocked() {
 		}
 	}
 	slices.SortFunc(over, func(a, b *execution) int { return b.finished.Compare(a.finished) })
+	bytes := 0
 	for i, e := range over {
-		if i >= maxFinished-1 || time.Since(e.finished) >= keepFinished {
+		bytes += len(e.final)
+		if i >= maxFinished-1 || i > 0 && bytes > finishedBytes || time.Since(e.finished) >= keepFinished {
 			w.dropLocked(e)
 		}
 	}

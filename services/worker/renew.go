@@ -20,7 +20,7 @@ func (w *Worker) RenewLease(_ context.Context, request *fanoutv1.RenewLeaseReque
 	if e == nil {
 		return w.renewDead(request)
 	}
-	renewal, violations := wire.ParseRenewal(request, e.job.work.Schedule.Slots())
+	renewal, violations := wire.ParseRenewal(request, e.slots)
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
 	}
@@ -28,14 +28,17 @@ func (w *Worker) RenewLease(_ context.Context, request *fanoutv1.RenewLeaseReque
 	var (
 		fenced *lease.FencedError
 		gap    *lease.GapError
+		beyond *lease.BeyondError
 	)
 	switch {
 	case errors.As(err, &fenced):
 		return nil, rpcerr.Fenced(fenced.Error())
 	case errors.As(err, &gap):
 		return nil, rpcerr.Gap(gap.Error())
+	case errors.As(err, &beyond):
+		return nil, rpcerr.Invalid([]wire.Violation{{Field: beyond.Field, Description: beyond.Error()}})
 	}
-	e.batcher.Acknowledge(renewal.AckedSecond)
+	e.heard(renewal.AckedSecond)
 	position := e.lease.Position()
 	if renewal.Release {
 		w.release(id)

@@ -128,7 +128,7 @@ func (w *Worker) leave(key callKey) {
 // runsLeasedLocked reports whether a shard with a lease has the name.
 func (w *Worker) runsLeasedLocked(key callKey) bool {
 	for _, e := range w.leases {
-		if e.job.key == key {
+		if e.key == key {
 			return true
 		}
 	}
