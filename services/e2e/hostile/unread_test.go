@@ -25,7 +25,7 @@ import (
 )
 
 // unread is how long a message waits for its reader in these tests.
-const unread = 200 * time.Millisecond
+const unread = 500 * time.Millisecond
 
 // watchedLog is a log that tells of the lines with a text. A line has its message and its attributes.
 type watchedLog struct {
@@ -113,7 +113,7 @@ func TestACallThatNobodyReadsIsGivenUp(t *testing.T) {
 			if err := a.read(other); err == nil {
 				a.end()
 				return
-			} else if status.Code(err) != codes.ResourceExhausted {
+			} else if code := status.Code(err); code != codes.ResourceExhausted && code != codes.Aborted { // full still, or this test was too slow
 				t.Fatalf("another call = %v, want it served", err)
 			}
 		}
@@ -147,11 +147,11 @@ func TestACallThatFoldsGoesOnUnread(t *testing.T) {
 	dialer, dials := counting()
 	client := startWorker(t, worker.Config{Dialer: dialer, Unread: unread})
 	within(t, func(ctx context.Context) {
-		stream, err := client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: endless(8*unread, fanoutv1.SlowStream_SLOW_STREAM_FOLD)})
+		stream, err := client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: endless(6*unread, fanoutv1.SlowStream_SLOW_STREAM_FOLD)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		timer := time.NewTimer(4 * unread) // nothing can be awaited: what shows is that nothing ends
+		timer := time.NewTimer(3 * unread) // nothing can be awaited: what shows is that nothing ends
 		defer timer.Stop()
 		<-timer.C
 		before := dials.Load()
