@@ -131,7 +131,9 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 		},
 	}
 	if shard.StartClock > 0 {
-		j.work.Start = w.born.Add(shard.StartClock)
+		if j.work.Start, violations = w.startAt("shard.start_clock_nanos", shard.StartClock); len(violations) > 0 {
+			return nil, rpcerr.Invalid(violations)
+		}
 	}
 	reserved := concurrency
 	if p.Load.OpenLoop != nil {
@@ -148,6 +150,21 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	}
 	j.need = admission.Need{Senders: reserved, Bytes: bytesPerCall(p, proto.Size(request.GetPlan()), most, w.config.Caps) + reserved*j.perSender}
 	return j, nil
+}
+
+// maxAhead is how far ahead a run's start may be: as long as a load may take. A coordinator says it a second or two before.
+const maxAhead = 24 * time.Hour
+
+// startAt is the moment of a run's start that a field says on this worker's clock. One that is too far ahead would hold its place for
+// years.
+func (w *Worker) startAt(field string, clock time.Duration) (time.Time, []wire.Violation) {
+	start := w.born.Add(clock)
+	if time.Until(start) > maxAhead {
+		return time.Time{}, []wire.Violation{{
+			Field: field, Description: fmt.Sprintf("%d is more than %v ahead of this worker's clock, which is at %d; use less", clock, maxAhead, time.Since(w.born)),
+		}}
+	}
+	return start, nil
 }
 
 // endless reports whether only time ends the job's slots.

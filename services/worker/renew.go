@@ -24,7 +24,11 @@ func (w *Worker) RenewLease(_ context.Context, request *fanoutv1.RenewLeaseReque
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
 	}
-	err := e.lease.Renew(w.leaseRenewal(renewal))
+	said, violations := w.leaseRenewal(renewal)
+	if len(violations) > 0 {
+		return nil, rpcerr.Invalid(violations)
+	}
+	err := e.lease.Renew(said)
 	var (
 		fenced *lease.FencedError
 		gap    *lease.GapError
@@ -68,7 +72,7 @@ func (w *Worker) renewDead(request *fanoutv1.RenewLeaseRequest) (*fanoutv1.Renew
 }
 
 // leaseRenewal is what a renewal says, on this worker's clock.
-func (w *Worker) leaseRenewal(r *wire.Renewal) lease.Renewal {
+func (w *Worker) leaseRenewal(r *wire.Renewal) (lease.Renewal, []wire.Violation) {
 	renewal := lease.Renewal{
 		Epoch:         r.Epoch,
 		GrantedBefore: r.GrantedBefore,
@@ -78,10 +82,14 @@ func (w *Worker) leaseRenewal(r *wire.Renewal) lease.Renewal {
 		Stop:          r.Stop,
 	}
 	if r.StartClock > 0 {
-		renewal.Start = w.born.Add(r.StartClock)
+		start, violations := w.startAt("start_clock_nanos", r.StartClock)
+		if len(violations) > 0 {
+			return lease.Renewal{}, violations
+		}
+		renewal.Start = start
 	}
 	for _, change := range r.Changes {
 		renewal.Changes = append(renewal.Changes, lease.Change(change))
 	}
-	return renewal
+	return renewal, nil
 }

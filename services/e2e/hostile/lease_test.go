@@ -59,6 +59,7 @@ func TestHostileRenewals(t *testing.T) {
 		{"grants from nowhere on", &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7, GrantedBefore: math.MaxInt64, Grants: grant(0, 1, 1)}, codes.OutOfRange},
 		{"changes from nowhere on", &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7, ChangesBefore: math.MaxInt64}, codes.OutOfRange},
 		{"a start that is negative", &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7, StartClockNanos: math.MinInt64}, codes.InvalidArgument},
+		{"a start in 200 years", &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7, StartClockNanos: math.MaxInt64}, codes.InvalidArgument},
 		{"an offset that is no duration", &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7, Changes: []*fanoutv1.LoadChange{
 			{Offset: &durationpb.Duration{Seconds: 315576000001, Nanos: -1}, Concurrency: 1},
 		}}, codes.InvalidArgument},
@@ -84,4 +85,17 @@ func TestHostileRenewals(t *testing.T) {
 		}
 		a.end()
 	})
+}
+
+// A shard without a lease that begins in years would hold its place until then.
+func TestAStartInYearsIsRefused(t *testing.T) {
+	t.Parallel()
+	client := startWorker(t, worker.Config{Dialer: refusing()})
+	_, err := first(client.FanOut(t.Context(), &fanoutv1.FanOutRequest{Plan: short(), Shard: &fanoutv1.Shard{
+		RunId: "r", ShardId: "s", Concurrency: 1, Grants: []*fanoutv1.Grant{{Stride: 1, Count: 1}}, StartClockNanos: math.MaxInt64,
+	}}))
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("FanOut = %v, want INVALID_ARGUMENT", err)
+	}
+	refused(t, err)
 }
