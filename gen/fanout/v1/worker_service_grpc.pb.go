@@ -43,7 +43,9 @@ type WorkerServiceClient interface {
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
 	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
-	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down. ABORTED with the reason
+	// UNREAD: nobody has read the stream for 60 s. The call is stopped then; with FOLD it goes on to its load's end first, and a shard
+	// with a lease goes on without the stream.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
@@ -142,7 +144,9 @@ type WorkerServiceServer interface {
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
 	// with QuotaFailure and RetryInfo: the worker is full just now. ALREADY_EXISTS: this shard of this run is running here.
-	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down. ABORTED with the reason
+	// UNREAD: nobody has read the stream for 60 s. The call is stopped then; with FOLD it goes on to its load's end first, and a shard
+	// with a lease goes on without the stream.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
