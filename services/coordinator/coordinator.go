@@ -46,6 +46,8 @@ type Config struct {
 	Security grpcserve.Security
 	// Health is one more listener, on which Serve tells probes about its health and nothing else; nil: none. Its owner closes it after Serve, which may have.
 	Health net.Listener
+	// Unread is how long a message waits for a caller that does not read its stream. Default: grpcserve.UnreadBound.
+	Unread time.Duration
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
@@ -98,6 +100,9 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	}
 	if config.MaxRunsPerSubject == 0 {
 		config.MaxRunsPerSubject = DefaultMaxRunsPerSubject
+	}
+	if config.Unread == 0 {
+		config.Unread = grpcserve.UnreadBound
 	}
 	if config.Store.session == nil {
 		config.Store = MemoryStore(0)

@@ -12,6 +12,7 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
+	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/wire"
 )
@@ -21,6 +22,9 @@ const (
 	maxPage     = 1000
 	// pageBytes ends a page early: a run may have a plan of 3 MiB, and gRPC takes 4 MiB unless told otherwise.
 	pageBytes = 3 << 20
+	// readAtOnce is how many runs are read from the store for a page at a time: each may have a plan of 3 MiB, and there may be a
+	// thousand, of which the page takes one.
+	readAtOnce = 8
 )
 
 // ListRuns returns the runs, newest first.
@@ -29,26 +33,25 @@ func (c *Coordinator) ListRuns(ctx context.Context, request *fanoutv1.ListRunsRe
 	if err != nil {
 		return nil, err
 	}
-	found, more, err := c.registry.Page(ctx, from, size)
-	if err != nil {
-		return nil, c.storeError("listing runs", err)
-	}
 	response := &fanoutv1.ListRunsResponse{}
-	next := int64(0)
-	bytes := 0
-	for _, r := range found {
-		one := fittingRun(r.Current(false), false)
-		if bytes += proto.Size(one); bytes > pageBytes && len(response.Runs) > 0 {
-			break
+	bytes, more := 0, true
+	for more && len(response.Runs) < size {
+		var found []*runs.Run
+		if found, more, err = c.registry.Page(ctx, from, min(size-len(response.Runs), readAtOnce)); err != nil {
+			return nil, c.storeError("listing runs", err)
 		}
-		response.Runs = append(response.Runs, one)
-		next = r.Number()
+		for _, r := range found {
+			one := fittingRun(r.Current(false), false)
+			if bytes += proto.Size(one); bytes > pageBytes && len(response.Runs) > 0 {
+				response.NextPageToken = token("runs", from)
+				return response, nil
+			}
+			response.Runs = append(response.Runs, one)
+			from = r.Number()
+		}
 	}
-	if len(response.Runs) == len(found) && !more {
-		next = 0
-	}
-	if next != 0 {
-		response.NextPageToken = token("runs", next)
+	if more {
+		response.NextPageToken = token("runs", from)
 	}
 	return response, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
 	"github.com/fanout-load/fanout/services/internal/access"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/wire"
@@ -118,12 +119,14 @@ func (c *Coordinator) WatchRun(request *fanoutv1.WatchRunRequest, stream grpc.Se
 	}
 	defer c.watchers.Add(-1)
 	full := wire.RunView(request.GetView())
+	patient := grpcserve.Patiently(stream.Send, c.config.Unread, nil)
+	defer patient.Close()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
 		changed := watched.Changed()
 		current := watched.Current(full)
-		if err := stream.Send(&fanoutv1.WatchRunResponse{Run: fittingRun(current, full)}); err != nil {
+		if err := patient.Send(&fanoutv1.WatchRunResponse{Run: fittingRun(current, full)}); err != nil {
 			return err
 		}
 		if !current.Ended.IsZero() {
@@ -176,7 +179,7 @@ func (c *Coordinator) DeleteRun(ctx context.Context, request *fanoutv1.DeleteRun
 	case errors.Is(err, store.ErrNoRun):
 		return nil, notFound(id)
 	case errors.Is(err, runs.ErrNotEnded):
-		return nil, rpcerr.NotEnded("run_id %q has not ended; cancel it first", id)
+		return nil, rpcerr.NotEnded("run_id %.80q has not ended; cancel it first", id)
 	case err != nil:
 		return nil, c.storeError("deleting a run", err)
 	}
@@ -191,7 +194,7 @@ func (c *Coordinator) VerifyRun(ctx context.Context, request *fanoutv1.VerifyRun
 	case errors.Is(err, store.ErrNoRun):
 		return nil, notFound(id)
 	case errors.Is(err, runs.ErrNotEnded):
-		return nil, rpcerr.NotEnded("run_id %q has not ended; wait for its end", id)
+		return nil, rpcerr.NotEnded("run_id %.80q has not ended; wait for its end", id)
 	case err != nil:
 		return nil, c.storeError("verifying a run", err)
 	}
@@ -217,7 +220,7 @@ func notFound(id string) error {
 	if id == "" {
 		return rpcerr.Invalid([]wire.Violation{{Field: "run_id", Description: "is required; ListRuns has the runs that are kept"}})
 	}
-	return rpcerr.NotFound("run_id %q is no run of this coordinator; ListRuns has those that are kept", id)
+	return rpcerr.NotFound("run_id %.80q is no run of this coordinator; ListRuns has those that are kept", id)
 }
 
 // storeError is what a caller hears of a store that failed.

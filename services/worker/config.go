@@ -26,7 +26,8 @@ type Config struct {
 	// MaxCallsPerSubject is how many calls and leased shards of one subject run at once; without access control nobody has a name, and it
 	// bounds nothing. Default: as many as Caps takes of all.
 	MaxCallsPerSubject int64
-	State              *State // keeps the claims of leased shards for the process after this one; nil: nothing does
+	State              *State        // keeps the claims of leased shards for the process after this one; nil: nothing does
+	Unread             time.Duration // how long a message waits for a caller that does not read it; default grpcserve.UnreadBound
 }
 
 // Secrets is what references in a plan may stand for.
@@ -87,6 +88,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Unread == 0 {
+		c.Unread = grpcserve.UnreadBound
 	}
 	if c.Dialer == nil {
 		c.Dialer = &egress.Dialer{}

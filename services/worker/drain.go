@@ -9,8 +9,9 @@ import (
 const cutBefore = time.Second
 
 // Drain takes no new calls and no more grants, lets direct calls finish what is in flight and shards run out what they have, and
-// returns when the last one has ended and its account was fetched, or with ctx. What no sender of a direct call had claimed is not
-// sent.
+// returns when the last one has ended and its account was fetched, or with ctx. An account that nobody fetches is waited for as long as
+// the lease would have lasted: a coordinator that is started again fetches it by then. What no sender of a direct call had claimed is
+// not sent.
 func (w *Worker) Drain(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -20,19 +21,15 @@ func (w *Worker) Drain(ctx context.Context) {
 	}
 	var shards []*execution
 	for _, e := range w.leases {
-		switch {
-		case !e.isOver():
-			e.lease.Drain()
-			shards = append(shards, e)
-		case time.Since(e.finished) < e.job.shard.Lease: // a coordinator that is started again fetches it
-			shards = append(shards, e)
-		}
+		e.lease.Drain()
+		shards = append(shards, e)
 	}
-	defer context.AfterFunc(ctx, func() {
+	wake := func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.idle.Broadcast()
-	})()
+	}
+	defer context.AfterFunc(ctx, wake)()
 	if deadline, ok := ctx.Deadline(); ok {
 		defer time.AfterFunc(time.Until(deadline)-cutBefore, func() {
 			for _, e := range shards {
@@ -40,19 +37,34 @@ func (w *Worker) Drain(ctx context.Context) {
 			}
 		}).Stop()
 	}
-	for (len(w.calls) > 0 || w.holdsLocked(shards)) && ctx.Err() == nil {
+	for ctx.Err() == nil {
+		wait := w.wantedLocked(shards)
+		if wait <= 0 && len(w.calls) == 0 {
+			return
+		}
+		if wait <= 0 { // for a call, whose end wakes
+			w.idle.Wait()
+			continue
+		}
+		timer := time.AfterFunc(wait, wake)
 		w.idle.Wait()
+		timer.Stop()
 	}
 }
 
-// holdsLocked reports whether one of the shards goes on, or has an account that nobody has fetched.
-func (w *Worker) holdsLocked(shards []*execution) bool {
+// wantedLocked is how long one of the shards goes on, or has an account that somebody may come for, at least; 0: none.
+func (w *Worker) wantedLocked(shards []*execution) time.Duration {
+	var wait time.Duration
 	for _, e := range shards {
-		if w.leases[e.lease.ID] == e {
-			return true
+		switch {
+		case w.leases[e.lease.ID] != e:
+		case !e.isOver():
+			wait = max(wait, e.term) // its end wakes who waits
+		default:
+			wait = max(wait, e.term-time.Since(e.finished))
 		}
 	}
-	return false
+	return wait
 }
 
 // Close ends everything at once, and returns when it has ended.

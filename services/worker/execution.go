@@ -4,10 +4,10 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
-	"github.com/fanout-load/fanout/services/internal/outcome"
-	"github.com/fanout-load/fanout/services/internal/run"
-	"github.com/fanout-load/fanout/services/internal/schedule"
+	"github.com/fanout-load/fanout/services/worker/internal/admission"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 	"github.com/fanout-load/fanout/services/worker/internal/engine"
 	"github.com/fanout-load/fanout/services/worker/internal/errclass"
@@ -16,50 +16,55 @@ import (
 )
 
 // execution is a leased shard: it is carried out by goroutines of its own, whoever listens. Its lease begins it, changes it and ends
-// it; at the end there is the final message, which is kept until somebody has it.
+// it; at the end there is the final message, which is kept until somebody has it. What carries the shard out is not: a plan may have
+// 3 MiB, and an hour of shards be over.
 type execution struct {
 	worker  *Worker
-	job     *job
+	key     callKey
+	need    admission.Need // that room was taken for
+	term    time.Duration  // of the lease
+	slots   int64          // of the run
 	lease   *lease.Lease
 	mark    *mark.Mark
-	queue   *batch.Queue
 	outlet  *batch.Outlet
-	batcher *batch.Leased
-	trail   *trail
 	started *fanoutv1.FanOutStarted
 	begun   chan struct{} // closed when the lease has a start and slots
 	stopped chan struct{} // closed when no slot may be begun any more
 	over    chan struct{} // closed when final is set
 
-	mu       sync.Mutex
-	start    time.Time    // guarded by mu, like what follows
-	call     *engine.Call // nil: it has not begun
-	changed  int64        // the concurrency that a change asked for before the call was there; 0: none
-	cause    error        // why no slot may be begun any more
-	finished time.Time    // when final was set
-	final    *fanoutv1.FanOutResponse
+	mu          sync.Mutex
+	start       time.Time          // guarded by mu, like what follows
+	call        *engine.Call       // nil: it has not begun
+	changed     int64              // the concurrency that a change asked for before the call was there; 0: none
+	cause       error              // why no slot may be begun any more
+	finished    time.Time          // when final was set
+	final       []byte             // the final message, encoded
+	acknowledge func(second int64) // nil: it is over
 }
 
-// newExecution makes the execution of a shard and its lease, which begins now.
-func newExecution(w *Worker, j *job, id string, m *mark.Mark, t *trail) *execution {
+// newExecution makes the execution of a shard and its lease, which begins now, and what carries it out.
+func newExecution(w *Worker, j *job, id string, m *mark.Mark, t *trail) *carrier {
 	e := &execution{
 		worker:  w,
-		job:     j,
+		key:     j.key,
+		need:    j.need,
+		term:    j.shard.Lease,
+		slots:   j.work.Schedule.Slots(),
 		mark:    m,
-		queue:   batch.NewQueue(j.options(w.config.Caps)),
 		outlet:  batch.NewOutlet(),
-		trail:   t,
 		started: &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id},
 		begun:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		over:    make(chan struct{}),
 	}
-	e.batcher = batch.NewLeased(e.queue, e.outlet, e.started)
-	e.job.work.Slots = lease.Growing(m.Claimed(), m.Granted(), j.endless())
-	e.lease = lease.New(id, j.shard.Epoch, j.shard.Lease, e.job.work.Slots, lease.Effects{
+	c := &carrier{execution: e, job: j, queue: batch.NewQueue(j.options(w.config.Caps)), trail: t}
+	c.batcher = batch.NewLeased(c.queue, e.outlet, e.started)
+	e.acknowledge = c.batcher.Acknowledge
+	j.work.Slots = lease.Growing(m.Claimed(), m.Granted(), j.endless())
+	e.lease = lease.New(id, j.shard.Epoch, e.term, j.work.Slots, lease.Effects{
 		Begin: e.begin, Change: e.change, End: e.end,
 	})
-	return e
+	return c
 }
 
 // begin implements lease.Effects.
@@ -104,110 +109,6 @@ func endCall(call *engine.Call, cause error) {
 	call.Stop()
 }
 
-// carryOut carries the shard out, from its first grant to its final message. It is the execution's goroutine.
-func (e *execution) carryOut() {
-	defer e.worker.leaveLease(e)
-	if !e.batcher.Await(e.begun, e.stopped) {
-		e.leaveOut()
-		e.finish(nil)
-		return
-	}
-	call, release, err := e.prepare()
-	if err != nil {
-		e.worker.config.Log.Error("making the HTTP client", "run_id", e.job.key.run, "error", err)
-		e.lease.Finish()
-		e.leaveOut()
-		e.finish(nil)
-		return
-	}
-	defer release()
-	e.worker.warn(e.job)
-	e.batcher.Begin(call, e.job.work.Start)
-	work := begin(e.job.work.Start)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		call.Run(e.worker.life)
-	}()
-	e.batcher.Run(done, call.Ending())
-	e.lease.Finish() // what is granted from now on is none of what is left
-	e.rest(call)
-	e.finish(effort(work, call))
-}
-
-// prepare makes the call and gives it what the lease has said meanwhile.
-func (e *execution) prepare() (*engine.Call, func(), error) {
-	e.mu.Lock()
-	e.job.work.Start = e.start
-	e.mu.Unlock()
-	call, release, err := e.worker.call(e.job, e.queue, e.lease.Held, e.trail)
-	if err != nil {
-		return nil, nil, err
-	}
-	e.mu.Lock()
-	e.call = call
-	cause := e.cause
-	if e.changed > 0 {
-		call.SetConcurrency(e.changed) // under the lock: a change that comes now is later
-	}
-	e.mu.Unlock()
-	if cause != nil {
-		endCall(call, cause)
-	}
-	return call, release, nil
-}
-
-// rest accounts for the granted slots that no sender claimed.
-func (e *execution) rest(call *engine.Call) {
-	until := time.Now().Add(restBudget)
-	from, to := call.ClaimLate()
-	e.batcher.Late(e.job.work.Schedule, e.job.work.Slots, from, to, until)
-	e.batcher.Rest(e.job.work.Schedule, e.job.work.Slots, call.NotSent(), until)
-}
-
-// leaveOut accounts for the granted slots of a shard that was over before it began.
-func (e *execution) leaveOut() {
-	e.mu.Lock()
-	reason, start := outcome.NotSentLeaseLost, e.start
-	if start.IsZero() {
-		start = time.Now()
-	}
-	if e.cause == lease.ErrStopped {
-		reason = outcome.NotSentCancelled
-	}
-	e.mu.Unlock()
-	e.batcher.Begin(unclaimed{e.job.work.Slots}, start)
-	e.batcher.Rest(e.job.work.Schedule, e.job.work.Slots, reason, time.Now().Add(restBudget))
-}
-
-// unclaimed is the progress of slots that nobody claims.
-type unclaimed struct{ slots *lease.Slots }
-
-// Position implements batch.Progress.
-func (u unclaimed) Position() (granted, claimed int64) {
-	if u.slots.Endless() {
-		return schedule.Unbounded, 0
-	}
-	return u.slots.Granted(), 0
-}
-
-// finish makes the final message. Grants that come later are not known to it, and so never sent.
-func (e *execution) finish(took *run.Effort) {
-	e.lease.Finish()
-	e.mu.Lock()
-	reason := e.reasonLocked()
-	e.mu.Unlock()
-	if reason == fanoutv1.FinishReason_FINISH_REASON_BLOCKED {
-		e.batcher.Blocked(e.trail.message())
-	}
-	final := e.batcher.Finish(took, reason, e.job.work.Slots.Granted())
-	e.mu.Lock()
-	e.final, e.finished = final, time.Now()
-	e.mu.Unlock()
-	close(e.over)
-	e.trail.end(e.job.work.Plan, e.job.work.Slots.Granted(), e.batcher.Counts(), reason.String())
-}
-
 func (e *execution) reasonLocked() fanoutv1.FinishReason {
 	switch {
 	case e.call != nil && e.call.EndedBy(errclass.ErrBlocked):
@@ -234,7 +135,26 @@ func (e *execution) isOver() bool {
 }
 
 // cameToNothing reports whether the shard is over, and was granted nothing.
-func (e *execution) cameToNothing() bool { return e.isOver() && e.job.work.Slots.Granted() == 0 }
+func (e *execution) cameToNothing() bool { return e.isOver() && e.lease.Position().Granted == 0 }
+
+// heard notes that the figures of the seconds before the given one are kept elsewhere.
+func (e *execution) heard(second int64) {
+	e.mu.Lock()
+	acknowledge := e.acknowledge
+	e.mu.Unlock()
+	if acknowledge != nil {
+		acknowledge(second)
+	}
+}
+
+// message is the final message. The shard is over.
+func (e *execution) message() (*fanoutv1.FanOutResponse, error) {
+	e.mu.Lock()
+	encoded := e.final
+	e.mu.Unlock()
+	final := new(fanoutv1.FanOutResponse)
+	return final, proto.Unmarshal(encoded, final)
+}
 
 // cut ends what is still in flight: the worker shuts down.
 func (e *execution) cut() {

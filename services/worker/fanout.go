@@ -12,6 +12,7 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/access"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/internal/schedule"
@@ -42,7 +43,7 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 	if err := w.take(job); err != nil {
 		return err
 	}
-	defer w.giveBack(job)
+	defer w.giveBack(job.key, job.need)
 	queue := batch.NewQueue(job.options(w.config.Caps))
 	t := w.newTrail(stream.Context(), job.key)
 	call, end, err := w.call(job, queue, nil, t)
@@ -137,7 +138,9 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 		},
 	}
 	if shard.StartClock > 0 {
-		j.work.Start = w.born.Add(shard.StartClock)
+		if j.work.Start, violations = w.startAt("shard.start_clock_nanos", shard.StartClock); len(violations) > 0 {
+			return nil, rpcerr.Invalid(violations)
+		}
 	}
 	reserved := concurrency
 	if p.Load.OpenLoop != nil {
@@ -156,13 +159,31 @@ func (w *Worker) parse(request *fanoutv1.FanOutRequest, arrived time.Time) (*job
 	return j, nil
 }
 
+// maxAhead is how far ahead a run's start may be: as long as a load may take. A coordinator says it a second or two before.
+const maxAhead = 24 * time.Hour
+
+// startAt is the moment of a run's start that a field says on this worker's clock. One that is too far ahead would hold its place for
+// years.
+func (w *Worker) startAt(field string, clock time.Duration) (time.Time, []wire.Violation) {
+	start := w.born.Add(clock)
+	if time.Until(start) > maxAhead {
+		return time.Time{}, []wire.Violation{{
+			Field: field, Description: fmt.Sprintf("%d is more than %v ahead of this worker's clock, which is at %d; use less", clock, maxAhead, time.Since(w.born)),
+		}}
+	}
+	return start, nil
+}
+
 // endless reports whether only time ends the job's slots.
 func (j *job) endless() bool { return j.work.Schedule.Slots() == schedule.Unbounded }
 
 // stream runs the call and writes its account. The call runs in a goroutine of its own; this one alone writes the stream.
 func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse], j *job, call *engine.Call, queue *batch.Queue, t *trail) error {
 	ctx := stream.Context()
-	batcher := batch.New(queue, call, j.work.Start, stream.Send)
+	done := make(chan struct{})
+	patient := grpcserve.Patiently(stream.Send, w.config.Unread, j.goesOnUnread(done))
+	defer patient.Close()
+	batcher := batch.New(queue, call, j.work.Start, patient.Send)
 	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: wire.CapsProto(w.config.Caps)})
 	if err != nil {
 		return err
@@ -173,7 +194,6 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	done := make(chan struct{})
 	work := begin(j.work.Start)
 	go func() {
 		defer close(done)
@@ -198,6 +218,19 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	}
 	t.end(j.work.Plan, j.planned, batcher.Counts(), call.Why())
 	return err
+}
+
+// goesOnUnread reports whether the call goes on for now although nobody reads its stream: if what finds no room is folded, until it
+// is done.
+func (j *job) goesOnUnread(done <-chan struct{}) func() bool {
+	return func() bool {
+		select {
+		case <-done:
+			return false
+		default:
+			return j.folds()
+		}
+	}
 }
 
 // rest accounts for the slots that no sender claimed: first those whose patience was over before the call stopped, then those
@@ -233,15 +266,21 @@ func (j *job) restUntil(now time.Time) time.Time {
 	return until
 }
 
-// options are what becomes of the call's outcomes. The stream of a direct call is read by whoever wants each of them, so its
+// folds reports whether outcomes that find no room are folded. The stream of a direct call is read by whoever wants each of them, so its
 // senders wait for it unless the plan says otherwise; those of a shard do not, since a run is about its load.
+func (j *job) folds() bool {
+	slow := j.work.Plan.Outcomes.SlowStream
+	return slow == plan.SlowStreamFold || slow == 0 && j.key.shard != ""
+}
+
+// options are what becomes of the call's outcomes.
 func (j *job) options(caps plan.Caps) batch.Options {
 	p := j.work.Plan
 	o := batch.Options{
 		Groups:    make([]string, len(p.Requests)),
 		Bound:     caps.QueueBytes,
 		TallyOnly: p.Outcomes.Detail == plan.DetailTallyOnly,
-		Fold:      p.Outcomes.SlowStream == plan.SlowStreamFold || p.Outcomes.SlowStream == 0 && j.key.shard != "",
+		Fold:      j.folds(),
 	}
 	for i := range p.Requests {
 		o.Groups[i] = p.Requests[i].Group

@@ -10,15 +10,17 @@ import (
 	"google.golang.org/grpc"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/rpcerr"
 	"github.com/fanout-load/fanout/services/worker/internal/batch"
 )
 
 const (
-	// keepFinished is how long the final message of a shard is kept for a coordinator that has not released it; at most
-	// maxFinished are.
-	keepFinished = time.Hour
-	maxFinished  = 1000
+	// keepFinished is how long the final message of a shard is kept for a coordinator that has not released it; at most maxFinished are,
+	// and no more than have finishedBytes: one has some 10 KB, and 64 groups in two minutes of seconds that nobody acknowledged megabytes.
+	keepFinished  = time.Hour
+	maxFinished   = 1000
+	finishedBytes = 128 << 20
 )
 
 // serveLease opens the shard, or attaches to it, and writes its stream.
@@ -30,14 +32,16 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	if e == nil {
 		return w.sayDead(j, stream)
 	}
-	if err := mine(stream.Context(), "lease_id", e.lease.ID, e.job.key.subject); err != nil {
+	if err := mine(stream.Context(), "lease_id", e.lease.ID, e.key.subject); err != nil {
 		return err
 	}
 	if err := e.lease.Attach(j.shard.Epoch); err != nil {
 		return rpcerr.Fenced(err.Error())
 	}
 	ctx := stream.Context()
-	attached, err := e.outlet.Serve(ctx, j.shard.Epoch, stream.Send)
+	patient := grpcserve.Patiently(stream.Send, w.config.Unread, nil)
+	defer patient.Close()
+	attached, err := e.outlet.Serve(ctx, j.shard.Epoch, patient.Send)
 	switch {
 	case errors.Is(err, batch.ErrReplaced):
 		return rpcerr.Replaced(err.Error())
@@ -49,15 +53,17 @@ func (w *Worker) serveLease(j *job, stream grpc.ServerStreamingServer[fanoutv1.F
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	e.mu.Lock()
-	final := e.final
-	e.mu.Unlock()
+	final, err := e.message()
+	if err != nil {
+		w.config.Log.Error("reading a final message", "run_id", e.key.run, "error", err)
+		return rpcerr.Internal()
+	}
 	// The number of the final message: all others before it may be of messages that were lost with another stream.
 	started := &fanoutv1.FanOutResponse{Sequence: final.GetSequence(), Event: &fanoutv1.FanOutResponse_Started{Started: e.started}}
-	if err := stream.Send(started); err != nil {
+	if err := patient.Send(started); err != nil {
 		return err
 	}
-	return stream.Send(&fanoutv1.FanOutResponse{Sequence: final.GetSequence() + 1, Event: final.GetEvent()})
+	return patient.Send(&fanoutv1.FanOutResponse{Sequence: final.GetSequence() + 1, Event: final.GetEvent()})
 }
 
 // leased is the execution that the job means: the one that it attaches to, the one that has been opened with its name already, or a new
@@ -73,10 +79,10 @@ func (w *Worker) leased(ctx context.Context, j *job) (*execution, error) {
 		if _, ok := w.config.State.Dead(id); ok {
 			return nil, nil
 		}
-		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return nil, rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	for _, e := range w.leases {
-		if e.job.key == j.key && !e.cameToNothing() {
+		if e.key == j.key && !e.cameToNothing() {
 			return e, nil
 		}
 	}
@@ -89,7 +95,7 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 		return nil, rpcerr.ShuttingDown("worker")
 	}
 	if w.calls[j.key] != nil {
-		return nil, rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", j.key.shard, j.key.run)
+		return nil, rpcerr.AlreadyExists("shard %.80q of run %.80q is running on this worker already", j.key.shard, j.key.run)
 	}
 	if err := w.take(j); err != nil {
 		return nil, err
@@ -97,15 +103,15 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	id := rand.Text()
 	m, err := w.config.State.Create(id)
 	if err != nil {
-		w.giveBack(j)
+		w.giveBack(j.key, j.need)
 		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
 		return nil, rpcerr.NoState("the worker's state directory takes no mark for the lease; its log has the details")
 	}
 	w.forgetLocked()
-	e := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
-	w.leases[id] = e
-	w.going.Go(e.carryOut)
-	return e, nil
+	c := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
+	w.leases[id] = c.execution
+	w.going.Go(c.carryOut)
+	return c.execution, nil
 }
 
 // sayDead tells of a shard whose process died what its mark says.
@@ -113,7 +119,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 	id := j.shard.LeaseID
 	count, ok := w.config.State.Dead(id)
 	if !ok {
-		return rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	started := &fanoutv1.FanOutStarted{RunId: j.key.run, Caps: w.caps, LeaseId: id}
 	if err := stream.Send(&fanoutv1.FanOutResponse{Sequence: 1, Event: &fanoutv1.FanOutResponse_Started{Started: started}}); err != nil {
@@ -127,7 +133,7 @@ func (w *Worker) sayDead(j *job, stream grpc.ServerStreamingServer[fanoutv1.FanO
 
 // leaveLease gives back what a shard took that is over; its final message stays.
 func (w *Worker) leaveLease(e *execution) {
-	w.giveBack(e.job)
+	w.giveBack(e.key, e.need)
 	time.AfterFunc(keepFinished, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -135,6 +141,7 @@ func (w *Worker) leaveLease(e *execution) {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.forgetLocked()
 	w.idle.Broadcast()
 }
 
@@ -151,7 +158,7 @@ func (w *Worker) release(id string) {
 func (w *Worker) dropLocked(e *execution) {
 	delete(w.leases, e.lease.ID)
 	if err := e.mark.Remove(); err != nil {
-		w.config.Log.Warn("removing a crash mark", "run_id", e.job.key.run, "error", err)
+		w.config.Log.Warn("removing a crash mark", "run_id", e.key.run, "error", err)
 	}
 	w.idle.Broadcast()
 }
@@ -165,8 +172,10 @@ func (w *Worker) forgetLocked() {
 		}
 	}
 	slices.SortFunc(over, func(a, b *execution) int { return b.finished.Compare(a.finished) })
+	bytes := 0
 	for i, e := range over {
-		if i >= maxFinished-1 || time.Since(e.finished) >= keepFinished {
+		bytes += len(e.final)
+		if i >= maxFinished-1 || i > 0 && bytes > finishedBytes || time.Since(e.finished) >= keepFinished {
 			w.dropLocked(e)
 		}
 	}

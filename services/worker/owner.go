@@ -23,9 +23,9 @@ func (w *Worker) take(j *job) error {
 }
 
 // giveBack gives back what take took.
-func (w *Worker) giveBack(j *job) {
-	w.room.Leave(j.need)
-	w.shares.Leave(j.key.subject)
+func (w *Worker) giveBack(key callKey, need admission.Need) {
+	w.room.Leave(need)
+	w.shares.Leave(key.subject)
 }
 
 // full is the error of a caller for whom there is no room.
@@ -56,7 +56,7 @@ func (w *Worker) meantLocked(own callKey) (meant callKey, ok bool) {
 		}
 	}
 	for _, e := range w.leases {
-		if key := e.job.key; key.run == own.run && key.shard == own.shard {
+		if key := e.key; key.run == own.run && key.shard == own.shard {
 			return key, true
 		}
 	}

@@ -20,25 +20,32 @@ func (w *Worker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseReq
 	if e == nil {
 		return w.renewDead(request)
 	}
-	if err := mine(ctx, "lease_id", id, e.job.key.subject); err != nil {
+	if err := mine(ctx, "lease_id", id, e.key.subject); err != nil {
 		return nil, err
 	}
-	renewal, violations := wire.ParseRenewal(request, e.job.work.Schedule.Slots())
+	renewal, violations := wire.ParseRenewal(request, e.slots)
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
 	}
-	err := e.lease.Renew(w.leaseRenewal(renewal))
+	said, violations := w.leaseRenewal(renewal)
+	if len(violations) > 0 {
+		return nil, rpcerr.Invalid(violations)
+	}
+	err := e.lease.Renew(said)
 	var (
 		fenced *lease.FencedError
 		gap    *lease.GapError
+		beyond *lease.BeyondError
 	)
 	switch {
 	case errors.As(err, &fenced):
 		return nil, rpcerr.Fenced(fenced.Error())
 	case errors.As(err, &gap):
 		return nil, rpcerr.Gap(gap.Error())
+	case errors.As(err, &beyond):
+		return nil, rpcerr.Invalid([]wire.Violation{{Field: beyond.Field, Description: beyond.Error()}})
 	}
-	e.batcher.Acknowledge(renewal.AckedSecond)
+	e.heard(renewal.AckedSecond)
 	position := e.lease.Position()
 	if renewal.Release {
 		w.release(id)
@@ -59,7 +66,7 @@ func (w *Worker) renewDead(request *fanoutv1.RenewLeaseRequest) (*fanoutv1.Renew
 	id := request.GetLeaseId()
 	count, ok := w.config.State.Dead(id)
 	if !ok || !request.GetRelease() {
-		return nil, rpcerr.NotFound("lease_id %q is not held by this worker", id)
+		return nil, rpcerr.NotFound("lease_id %.80q is not held by this worker", id)
 	}
 	w.config.State.Forget(id)
 	return wire.PositionProto(&wire.Position{
@@ -68,7 +75,7 @@ func (w *Worker) renewDead(request *fanoutv1.RenewLeaseRequest) (*fanoutv1.Renew
 }
 
 // leaseRenewal is what a renewal says, on this worker's clock.
-func (w *Worker) leaseRenewal(r *wire.Renewal) lease.Renewal {
+func (w *Worker) leaseRenewal(r *wire.Renewal) (lease.Renewal, []wire.Violation) {
 	renewal := lease.Renewal{
 		Epoch:         r.Epoch,
 		GrantedBefore: r.GrantedBefore,
@@ -78,10 +85,14 @@ func (w *Worker) leaseRenewal(r *wire.Renewal) lease.Renewal {
 		Stop:          r.Stop,
 	}
 	if r.StartClock > 0 {
-		renewal.Start = w.born.Add(r.StartClock)
+		start, violations := w.startAt("start_clock_nanos", r.StartClock)
+		if len(violations) > 0 {
+			return lease.Renewal{}, violations
+		}
+		renewal.Start = start
 	}
 	for _, change := range r.Changes {
 		renewal.Changes = append(renewal.Changes, lease.Change(change))
 	}
-	return renewal
+	return renewal, nil
 }

@@ -104,10 +104,10 @@ func (w *Worker) StopFanOut(ctx context.Context, request *fanoutv1.StopFanOutReq
 		}
 	}
 	if leased {
-		return nil, rpcerr.NotFound("shard_id %q of run_id %q has a lease; cancel the run at its coordinator", key.shard, key.run)
+		return nil, rpcerr.NotFound("shard_id %.80q of run_id %.80q has a lease; cancel the run at its coordinator", key.shard, key.run)
 	}
 	if call == nil {
-		return nil, rpcerr.NotFound("run_id %q with shard_id %q is not running on this worker", key.run, key.shard)
+		return nil, rpcerr.NotFound("run_id %.80q with shard_id %.80q is not running on this worker", key.run, key.shard)
 	}
 	call.Stop()
 	return &fanoutv1.StopFanOutResponse{}, nil
@@ -121,7 +121,7 @@ func (w *Worker) enter(key callKey, call *engine.Call) error {
 		return rpcerr.ShuttingDown("worker")
 	}
 	if w.calls[key] != nil || w.runsLeasedLocked(key) {
-		return rpcerr.AlreadyExists("shard %q of run %q is running on this worker already", key.shard, key.run)
+		return rpcerr.AlreadyExists("shard %.80q of run %.80q is running on this worker already", key.shard, key.run)
 	}
 	w.calls[key] = call
 	return nil
@@ -137,7 +137,7 @@ func (w *Worker) leave(key callKey) {
 // runsLeasedLocked reports whether a shard with a lease has the name.
 func (w *Worker) runsLeasedLocked(key callKey) bool {
 	for _, e := range w.leases {
-		if e.job.key == key {
+		if e.key == key {
 			return true
 		}
 	}

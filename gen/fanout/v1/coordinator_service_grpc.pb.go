@@ -54,7 +54,7 @@ type CoordinatorServiceClient interface {
 	// WatchRun streams the run as it is now, at least once a second while it goes on, and once at its end, with which the
 	// stream ends. A slow watcher gets fewer messages, and slows nothing.
 	//
-	// NOT_FOUND: no such run.
+	// NOT_FOUND: no such run. ABORTED with the reason UNREAD: nobody has read the stream for 60 s.
 	WatchRun(ctx context.Context, in *WatchRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunResponse], error)
 	// GetRun returns the run as it is now.
 	//
@@ -231,7 +231,7 @@ type CoordinatorServiceServer interface {
 	// WatchRun streams the run as it is now, at least once a second while it goes on, and once at its end, with which the
 	// stream ends. A slow watcher gets fewer messages, and slows nothing.
 	//
-	// NOT_FOUND: no such run.
+	// NOT_FOUND: no such run. ABORTED with the reason UNREAD: nobody has read the stream for 60 s.
 	WatchRun(*WatchRunRequest, grpc.ServerStreamingServer[WatchRunResponse]) error
 	// GetRun returns the run as it is now.
 	//

@@ -217,7 +217,7 @@ type Shard struct {
 	// This worker's part of the run's concurrency. Default: without a shape its slots; in an open loop the worker's cap. In
 	// a closed loop: required.
 	Concurrency int64 `protobuf:"varint,4,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
-	// The run's start in this worker's clock (GetWorker's clock_nanos). If it has passed, slots are late and shown so.
+	// The run's start in this worker's clock (GetWorker's clock_nanos), at most 24 h ahead. If it has passed, slots are late and shown so.
 	// Default 0: on arrival.
 	StartClockNanos int64 `protobuf:"varint,5,opt,name=start_clock_nanos,json=startClockNanos,proto3" json:"start_clock_nanos,omitempty"`
 	// The worker process that the start and the grants are meant for. Another one refuses. Default: any.
@@ -701,9 +701,9 @@ type RenewLeaseRequest struct {
 	LastGrant bool `protobuf:"varint,5,opt,name=last_grant,json=lastGrant,proto3" json:"last_grant,omitempty"`
 	// Changes before those of changes. At least 0.
 	ChangesBefore int64 `protobuf:"varint,6,opt,name=changes_before,json=changesBefore,proto3" json:"changes_before,omitempty"`
-	// Changes of the shard's load, at most 1,000, after changes_before others.
+	// Changes of the shard's load, after changes_before others: at most 1,000, together with those whose time has not come.
 	Changes []*LoadChange `protobuf:"bytes,7,rep,name=changes,proto3" json:"changes,omitempty"`
-	// The run's start in this worker's clock. Required until the worker has it; it does not change afterwards.
+	// The run's start in this worker's clock, at most 24 h ahead. Required until the worker has it; it does not change afterwards.
 	StartClockNanos int64 `protobuf:"varint,8,opt,name=start_clock_nanos,json=startClockNanos,proto3" json:"start_clock_nanos,omitempty"`
 	// The caller keeps the figures of the seconds before this one; they need not be sent any more. At least 0.
 	AckedSecond int64 `protobuf:"varint,9,opt,name=acked_second,json=ackedSecond,proto3" json:"acked_second,omitempty"`

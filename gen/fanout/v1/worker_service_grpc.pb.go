@@ -45,8 +45,10 @@ type WorkerServiceClient interface {
 	// up the account; StopFanOut keeps it.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
-	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this shard of this run is running here.
-	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this
+	// shard of this run is running here. FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting
+	// down. ABORTED with the reason UNREAD: nobody has read the stream for 60 s. The call is stopped then; with FOLD it goes on to its
+	// load's end first, and a shard with a lease goes on without the stream.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
@@ -160,8 +162,10 @@ type WorkerServiceServer interface {
 	// up the account; StopFanOut keeps it.
 	//
 	// INVALID_ARGUMENT with BadRequest: the plan or the shard is wrong, or beyond a cap of this worker. RESOURCE_EXHAUSTED
-	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this shard of this run is running here.
-	// FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting down.
+	// with QuotaFailure and RetryInfo: the worker is full just now, or this caller has as many calls as it may. ALREADY_EXISTS: this
+	// shard of this run is running here. FAILED_PRECONDITION: shard.instance_id is another process. UNAVAILABLE: the worker is shutting
+	// down. ABORTED with the reason UNREAD: nobody has read the stream for 60 s. The call is stopped then; with FOLD it goes on to its
+	// load's end first, and a shard with a lease goes on without the stream.
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted

@@ -97,6 +97,11 @@ func Replaced(message string) error {
 	return build(codes.Aborted, "REPLACED", message)
 }
 
+// Unread is ABORTED: the caller does not read its stream.
+func Unread(bound time.Duration) error {
+	return build(codes.Aborted, "UNREAD", fmt.Sprintf("nobody has read this stream for %v; read it, or ask for less", bound))
+}
+
 // Gap is OUT_OF_RANGE: a renewal does not go on from what the worker has.
 func Gap(message string) error {
 	return build(codes.OutOfRange, "GAP", message)
@@ -127,7 +132,14 @@ func Internal() error {
 	return build(codes.Internal, "INTERNAL", "internal error; the service's log has the details")
 }
 
+// maxMessage bounds a status message, which may quote what a caller sent: it travels in a header, and clients take 8 KiB of those by
+// default, but for Go's.
+const maxMessage = 2 << 10
+
 func build(code codes.Code, reason, message string, details ...protoadapt.MessageV1) error {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
 	s := status.New(code, message)
 	details = append([]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}, details...)
 	with, err := s.WithDetails(details...)

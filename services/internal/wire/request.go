@@ -37,7 +37,9 @@ var refusedHeaders = map[string]string{
 
 func (c *checker) requests(pbs []*fanoutv1.Request) []plan.Request {
 	const at = "plan.requests"
-	c.capped(at, "", int64(len(pbs)), 1, c.caps.Requests, "max_request_count")
+	if !c.capped(at, "", int64(len(pbs)), 1, c.caps.Requests, "max_request_count") {
+		pbs = pbs[:min(int64(len(pbs)), c.caps.Requests)] // a message of 4 MiB has two million empty ones
+	}
 	requests := make([]plan.Request, 0, len(pbs))
 	groups := make(map[string]bool)
 	var weights int64
@@ -114,12 +116,11 @@ func (c *checker) headers(at string, pbs []*fanoutv1.Header) []plan.Header {
 	if len(pbs) == 0 {
 		return nil
 	}
+	pbs = c.fittingHeaders(at, pbs)
 	headers := make([]plan.Header, 0, len(pbs))
-	var size int64
 	hosts := 0
 	for i, pb := range pbs {
 		h := plan.Header{Name: pb.GetName(), Value: plan.Secret(pb.GetValue())}
-		size += int64(len(h.Name) + len(h.Value) + headerLineBytes)
 		headers = append(headers, h)
 
 		if problem := nameProblem(h.Name); problem != "" {
@@ -136,10 +137,22 @@ func (c *checker) headers(at string, pbs []*fanoutv1.Header) []plan.Header {
 			c.addf(at, "headers["+strconv.Itoa(i)+"].value", "%s %s", showValue(pb.GetValue(), isHost), problem)
 		}
 	}
+	return headers
+}
+
+// fittingHeaders is the headers that are within the cap on all of them together: what is wrong with others does not matter.
+func (c *checker) fittingHeaders(at string, pbs []*fanoutv1.Header) []*fanoutv1.Header {
+	var size int64
+	fitting := 0
+	for i, pb := range pbs {
+		if size += int64(len(pb.GetName()) + len(pb.GetValue()) + headerLineBytes); size <= c.caps.HeadBytes {
+			fitting = i + 1
+		}
+	}
 	if size > c.caps.HeadBytes {
 		c.addf(at, "headers", "%d bytes of headers are beyond %s; use fewer or shorter ones", size, c.limit("max_head_bytes", strconv.FormatInt(c.caps.HeadBytes, 10)))
 	}
-	return headers
+	return pbs[:fitting]
 }
 
 // nameProblem says what is wrong with the name of a header to send, "" if nothing.

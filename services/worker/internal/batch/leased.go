@@ -13,7 +13,7 @@ import (
 // Leased is the batcher of a shard that outlives its streams. Its sequence runs on over them; each begins with started and the tally
 // of all that was before. While none is attached outcomes are folded, whatever was asked: waiting would stop the load.
 //
-// One goroutine uses it, which calls Await, then Run, Rest and Finish; Acknowledge is safe to call from anywhere.
+// One goroutine uses it, which calls Await, then Run, Rest, Final and End; Acknowledge is safe to call from anywhere.
 type Leased struct {
 	Batcher
 	outlet   *Outlet
@@ -163,13 +163,18 @@ func (b *Leased) gone() <-chan struct{} {
 	return b.listener.gone
 }
 
-// Finish makes the last message, sends it if somebody listens, and closes the outlet: it is the same for whoever comes later.
-func (b *Leased) Finish(effort *run.Effort, reason fanoutv1.FinishReason, granted int64) *fanoutv1.FanOutResponse {
+// Final makes the last message, which is the same for whoever comes later.
+func (b *Leased) Final(effort *run.Effort, reason fanoutv1.FinishReason, granted int64) *fanoutv1.FanOutResponse {
 	final := b.finished(effort)
 	final.GetFinished().Reason, final.GetFinished().GrantedCount = reason, granted
 	b.sequence++
 	final.Sequence = b.sequence
+	return final
+}
+
+// End sends the last message, if somebody listens, and closes the outlet. The message is kept elsewhere before: whoever has it may say
+// at once that it need not be.
+func (b *Leased) End(final *fanoutv1.FanOutResponse) {
 	_ = b.hand(final)
 	b.outlet.close()
-	return final
 }

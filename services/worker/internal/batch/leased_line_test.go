@@ -61,7 +61,8 @@ func (l *leasedLine) run() {
 		granted, _ = l.Position()
 		l.batcher.Rest(tenASecond(), schedule.Whole(granted), outcome.NotSentCancelled, time.Now().Add(time.Second))
 	}
-	l.final = l.batcher.Finish(nil, fanoutv1.FinishReason_FINISH_REASON_COMPLETED, granted)
+	l.final = l.batcher.Final(nil, fanoutv1.FinishReason_FINISH_REASON_COMPLETED, granted)
+	l.batcher.End(l.final)
 }
 
 // put claims a slot and queues its outcome.

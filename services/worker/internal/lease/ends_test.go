@@ -178,10 +178,11 @@ func TestFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, log := newLease()
 		renew(t, l, Renewal{Start: log.made, Grants: consecutive(0, 3), Changes: []Change{{0, 5}}})
-		l.Slots.Claim(nil)
+		slots := l.Slots
+		slots.Claim(nil)
 		time.Sleep(second)
 		l.Finish()
-		l.Slots.ClaimUpTo(3) // the counter is not read any more
+		slots.ClaimUpTo(3) // the counter is not read any more
 		want := Position{Started: true, Offset: 2 * second, Granted: 3, Claimed: 1, Changes: 1, State: Ended}
 		renew(t, l, Renewal{GrantedBefore: 9, Grants: consecutive(3, 5), Stop: true})
 		l.Stop()

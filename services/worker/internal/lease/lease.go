@@ -43,6 +43,26 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("the renewal begins beyond what this worker has, which is %d slots granted and %d changes; send what is between", e.Granted, e.Changes)
 }
 
+// Bounds of what a lease keeps in memory. Each is far beyond what a coordinator says: it grants a few times a second for 24 h at most,
+// and grants that go on from one another are one.
+const (
+	maxPieces  = 1 << 20 // grants that do not go on from one another, 40 bytes each
+	maxPending = 1000    // changes whose time has not come
+	maxGranted = 1 << 60 // slots; sums of a few such numbers do not overflow
+)
+
+// BeyondError says that a lease would have more than it may. The renewal changed nothing.
+type BeyondError struct {
+	Field string // of the renewal
+	What  string
+	Cap   int64
+}
+
+// Error names the bound.
+func (e *BeyondError) Error() string {
+	return fmt.Sprintf("the lease would have more than %d %s with these; grant less", e.Cap, e.What)
+}
+
 // Change is a change of the shard's concurrency.
 type Change struct {
 	Offset      time.Duration // from the run's start
@@ -77,7 +97,7 @@ type Effects struct {
 // It ends for good when it is stopped, and when it has not been renewed for its duration: nothing makes it go on then.
 type Lease struct {
 	ID       string
-	Slots    *Slots
+	Slots    *Slots // nil when the shard is over; guarded by mu
 	duration time.Duration
 	effects  Effects
 	born     time.Time    // from which until counts
@@ -161,7 +181,8 @@ func (l *Lease) obeyLocked(epoch int64) error {
 	return nil
 }
 
-// Renew takes a renewal. It fails with *FencedError or *GapError; what it says of a stop counts nevertheless in the second case.
+// Renew takes a renewal. It fails with *FencedError, *GapError or *BeyondError; what it says of a stop counts nevertheless in the last
+// two cases.
 func (l *Lease) Renew(r Renewal) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,13 +204,17 @@ func (l *Lease) Renew(r Renewal) error {
 	if l.ended {
 		return nil
 	}
+	fresh, final := l.freshLocked(r)
+	if err := l.boundLocked(r, fresh); err != nil {
+		return err
+	}
 	l.until.Store(int64(time.Since(l.born) + l.duration))
 	l.timer.Reset(l.duration + 1)
 	if l.start.IsZero() {
 		l.start = r.Start
 	}
 	l.changeLocked(r)
-	l.grantLocked(r)
+	l.Slots.extend(fresh, final)
 	if !l.begun && !l.start.IsZero() && (l.Slots.Granted() > 0 || l.Slots.Final()) {
 		l.begun = true
 		l.effects.Begin(l.start)
@@ -234,10 +259,10 @@ func (l *Lease) applyLocked() {
 	}
 }
 
-// grantLocked takes the grants that are new. So does a worker that shuts down: they were stored before its coordinator could know.
-func (l *Lease) grantLocked(r Renewal) {
+// freshLocked is the grants that are new, and whether no others follow. A worker that shuts down takes them too: they were stored
+// before its coordinator could know.
+func (l *Lease) freshLocked(r Renewal) (fresh schedule.Grants, final bool) {
 	known := l.Slots.Granted() - r.GrantedBefore
-	var fresh schedule.Grants
 	for _, g := range r.Grants {
 		if known >= g.Count {
 			known -= g.Count
@@ -247,7 +272,20 @@ func (l *Lease) grantLocked(r Renewal) {
 		known = 0
 	}
 	// A list that ends before what is known is an old one; what it says of its end is old too.
-	l.Slots.extend(fresh, r.LastGrant && known == 0)
+	return fresh, r.LastGrant && known == 0
+}
+
+// boundLocked checks that the lease stays within its bounds with what is new.
+func (l *Lease) boundLocked(r Renewal, fresh schedule.Grants) error {
+	switch {
+	case l.Slots.pieces()+len(fresh) > maxPieces:
+		return &BeyondError{"grants", "grants that do not go on from one another", maxPieces}
+	case fresh.Len() > maxGranted-l.Slots.Granted():
+		return &BeyondError{"grants", "slots", maxGranted}
+	case int64(len(l.pending))+max(r.ChangesBefore+int64(len(r.Changes))-l.changes, 0) > maxPending:
+		return &BeyondError{"changes", "changes whose time has not come", maxPending}
+	}
+	return nil
 }
 
 // Stop ends the lease as a renewal with a stop does.
@@ -283,6 +321,7 @@ func (l *Lease) Finish() {
 	defer l.mu.Unlock()
 	l.ended = true
 	l.last, l.over = l.positionLocked(), true
+	l.effects, l.pending, l.Slots = Effects{}, nil, nil // a lease that is over is kept for an hour
 	l.until.Store(-1)
 	l.timer.Stop()
 	l.changer.Stop()

@@ -214,6 +214,9 @@ func (s *Slots) Slot(ordinal int64) int64 { return s.now.Load().slot(ordinal) }
 // Granted is how many slots are granted: schedule.Unbounded without end.
 func (s *Slots) Granted() int64 { return s.now.Load().count }
 
+// pieces is how many grants are kept.
+func (s *Slots) pieces() int { return len(s.now.Load().pieces) + 1 }
+
 // Claimed is how many of the granted slots senders have claimed.
 func (s *Slots) Claimed() int64 { return min(s.claimed.Load(), s.Granted()) }
 
