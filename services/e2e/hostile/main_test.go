@@ -47,6 +47,7 @@ func caps() plan.Caps {
 // each connection is refused.
 func refusing() *egress.Dialer {
 	return &egress.Dialer{
+		Policy: egress.Everything(),
 		Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})}, nil
 		},
