@@ -25,7 +25,7 @@ func TestFewFiles(t *testing.T) {
 		return execute(t, tool(t, "sh"), append([]string{"-c", `ulimit -n 300 && exec "$0" "$@"`, binary}, args...)...)
 	}
 	got := limited("run", "-c", "1000", "-n", "2000", o.URL()+"/ok")
-	if got.code != 1 || !strings.Contains(got.stdout, "of 108; ask for fewer") || !strings.Contains(got.stderr, "300 files open") || !strings.Contains(got.stderr, "1,000 requests at once") || o.Ledger().Total() != 0 {
+	if got.code != 1 || !strings.Contains(strings.Join(strings.Fields(got.stdout), " "), "cap of 108 (max_sender_count); ask for fewer") || !strings.Contains(got.stderr, "300 files open") || !strings.Contains(got.stderr, "1,000 requests at once") || o.Ledger().Total() != 0 {
 		t.Errorf("1,000 senders with 300 files = exit %d, %q, %q, and %d requests, want it refused, with the reason",
 			got.code, got.stdout, got.stderr, o.Ledger().Total())
 	}

@@ -109,7 +109,7 @@ func (n *network) newFarCluster(t *testing.T) (*cluster, *judge) {
 	j := newJudge(t, target.OracleConfig{Addr: n.host + ":0"})
 	c := &cluster{store: t.TempDir() + "/runs.db", wrap: within(n.near)}
 	for k, at := range []struct{ namespace, address string }{{n.near, n.nearEnd}, {n.far, n.farEnd}} {
-		w := newProcess(t, at.address+":7070", "worker", "--state-dir", t.TempDir()+"/state-"+strconv.Itoa(k))
+		w := newProcess(t, at.address+":7070", "worker", "--state-dir", t.TempDir()+"/state-"+strconv.Itoa(k), "--allow-target", n.host)
 		w.wrap = within(at.namespace)
 		w.start(t)
 		c.workers = append(c.workers, w)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -105,13 +106,22 @@ func (w *Worker) openLocked(ctx context.Context, j *job) (*execution, error) {
 	if err != nil {
 		w.giveBack(j.key, j.need)
 		w.config.Log.Error("making a crash mark", "run_id", j.key.run, "error", err)
-		return nil, rpcerr.NoState("the worker's state directory takes no mark for the lease; its log has the details")
+		return nil, rpcerr.NoState("the worker's --state-dir takes no mark for the lease" + because(err) + "; its log has the details")
 	}
 	w.forgetLocked()
 	c := newExecution(w, j, id, m, w.newTrail(ctx, j.key))
 	w.leases[id] = c.execution
 	w.going.Go(c.carryOut)
 	return c.execution, nil
+}
+
+// because is what the system says of an error, without the path that it was about, which is none of a caller's business.
+func because(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return ""
+	}
+	return " (" + errno.Error() + ")"
 }
 
 // sayDead tells of a shard whose process died what its mark says.

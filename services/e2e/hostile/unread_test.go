@@ -270,9 +270,12 @@ func TestAWatchThatNobodyReadsEnds(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	client := fanoutv1.NewCoordinatorServiceClient(serveWith(t, log, c.Register))
-	// A plan that fills the windows by itself, and of which nothing is sent.
+	// A plan that fills the windows by what is shown of it, and of which nothing is sent.
 	p := endless(time.Hour, 0)
-	p.Requests[0].Body = &fanoutv1.Body{Content: &fanoutv1.Body_Data{Data: make([]byte, 512<<10)}}
+	p.Requests[0].Url += strings.Repeat("x", 4<<10)
+	for range 127 {
+		p.Requests = append(p.Requests, p.Requests[0])
+	}
 	created, err := client.CreateRun(t.Context(), &fanoutv1.CreateRunRequest{Plan: p})
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func (l Listening) missing() string {
 	if flags == nil {
 		return ""
 	}
-	return "give " + strings.Join(flags, ", and ") + " (fanout certs init makes certificates for a trial), or use 127.0.0.1 or [::1]; " + open
+	return "give " + strings.Join(flags, ", and ") + " (fanout certs init makes certificates for a trial), or listen on loopback, as 127.0.0.1 or [::1]; " + open
 }
 
 // open says who can do what that should not.
