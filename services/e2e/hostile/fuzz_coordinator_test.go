@@ -83,10 +83,10 @@ func createRun(ctx context.Context, t *testing.T, client fanoutv1.CoordinatorSer
 }
 
 // call is an RPC with one answer whose request is read from bytes.
-func call[Q any, A any, P interface {
+func call[Q any, P interface {
 	*Q
 	proto.Message
-}](do func(context.Context, P) (A, error)) func(context.Context, *testing.T, []byte) error {
+}](do func(context.Context, P) (any, error)) func(context.Context, *testing.T, []byte) error {
 	return func(ctx context.Context, t *testing.T, b []byte) error {
 		request := P(new(Q))
 		decode(t, b, request)
@@ -109,28 +109,23 @@ func FuzzCoordinatorCalls(f *testing.F) {
 		&fanoutv1.ListRunIntervalsRequest{RunId: id, PageSize: 1, PageToken: "intervals-0"},
 		&fanoutv1.ListRunIntervalsRequest{RunId: id, PageToken: "intervals-9223372036854775807"},
 	} {
-		for which := range uint8(7) {
+		for which := range uint8(9) {
 			f.Add(which, encode(f, m))
 		}
 	}
 	calls := []func(context.Context, *testing.T, []byte) error{
-		call(func(ctx context.Context, r *fanoutv1.GetRunRequest) (*fanoutv1.GetRunResponse, error) {
-			return client.GetRun(ctx, r)
-		}),
-		call(func(ctx context.Context, r *fanoutv1.ListRunsRequest) (*fanoutv1.ListRunsResponse, error) {
-			return client.ListRuns(ctx, r)
-		}),
-		call(func(ctx context.Context, r *fanoutv1.ListRunIntervalsRequest) (*fanoutv1.ListRunIntervalsResponse, error) {
+		call(func(ctx context.Context, r *fanoutv1.GetRunRequest) (any, error) { return client.GetRun(ctx, r) }),
+		call(func(ctx context.Context, r *fanoutv1.ListRunsRequest) (any, error) { return client.ListRuns(ctx, r) }),
+		call(func(ctx context.Context, r *fanoutv1.ListRunIntervalsRequest) (any, error) {
 			return client.ListRunIntervals(ctx, r)
 		}),
-		call(func(ctx context.Context, r *fanoutv1.CancelRunRequest) (*fanoutv1.CancelRunResponse, error) {
-			return client.CancelRun(ctx, r)
-		}),
-		call(func(ctx context.Context, r *fanoutv1.VerifyRunRequest) (*fanoutv1.VerifyRunResponse, error) {
-			return client.VerifyRun(ctx, r)
-		}),
-		call(func(ctx context.Context, r *fanoutv1.ListWorkersRequest) (*fanoutv1.ListWorkersResponse, error) {
+		call(func(ctx context.Context, r *fanoutv1.CancelRunRequest) (any, error) { return client.CancelRun(ctx, r) }),
+		call(func(ctx context.Context, r *fanoutv1.VerifyRunRequest) (any, error) { return client.VerifyRun(ctx, r) }),
+		call(func(ctx context.Context, r *fanoutv1.ListWorkersRequest) (any, error) {
 			return client.ListWorkers(ctx, r)
+		}),
+		call(func(ctx context.Context, r *fanoutv1.CoordinatorServiceStopAllRequest) (any, error) {
+			return client.StopAll(ctx, r)
 		}),
 		call(func(ctx context.Context, r *fanoutv1.WatchRunRequest) (any, error) {
 			stream, err := client.WatchRun(ctx, r)
@@ -142,7 +137,7 @@ func FuzzCoordinatorCalls(f *testing.F) {
 			}
 			return nil, err
 		}),
-		call(func(ctx context.Context, r *fanoutv1.DeleteRunRequest) (*fanoutv1.DeleteRunResponse, error) {
+		call(func(ctx context.Context, r *fanoutv1.DeleteRunRequest) (any, error) {
 			if r.GetRunId() == id {
 				return nil, nil // the others want it
 			}

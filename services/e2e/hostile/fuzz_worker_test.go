@@ -209,6 +209,7 @@ func FuzzWorkerCalls(f *testing.F) {
 	f.Add(uint8(0), encode(f, &fanoutv1.StopFanOutRequest{RunId: "r", ShardId: "s"}))
 	f.Add(uint8(0), encode(f, &fanoutv1.StopFanOutRequest{RunId: string(make([]byte, 1<<16))}))
 	f.Add(uint8(1), encode(f, &fanoutv1.GetWorkerRequest{}))
+	f.Add(uint8(3), encode(f, &fanoutv1.WorkerServiceStopAllRequest{}))
 	for _, r := range renewals() {
 		f.Add(uint8(2), encode(f, r))
 	}
@@ -216,24 +217,16 @@ func FuzzWorkerCalls(f *testing.F) {
 	warm(f, client)
 	var idle goroutines
 	calls := []func(context.Context, *testing.T, []byte) error{
-		func(ctx context.Context, t *testing.T, b []byte) error {
-			request := new(fanoutv1.StopFanOutRequest)
-			decode(t, b, request)
-			_, err := client.StopFanOut(ctx, request)
-			return err
-		},
-		func(ctx context.Context, t *testing.T, b []byte) error {
-			request := new(fanoutv1.GetWorkerRequest)
-			decode(t, b, request)
-			_, err := client.GetWorker(ctx, request)
-			return err
-		},
-		func(ctx context.Context, t *testing.T, b []byte) error {
-			request := new(fanoutv1.RenewLeaseRequest)
-			decode(t, b, request)
-			_, err := client.RenewLease(ctx, request)
-			return err
-		},
+		call(func(ctx context.Context, r *fanoutv1.StopFanOutRequest) (any, error) {
+			return client.StopFanOut(ctx, r)
+		}),
+		call(func(ctx context.Context, r *fanoutv1.GetWorkerRequest) (any, error) { return client.GetWorker(ctx, r) }),
+		call(func(ctx context.Context, r *fanoutv1.RenewLeaseRequest) (any, error) {
+			return client.RenewLease(ctx, r)
+		}),
+		call(func(ctx context.Context, r *fanoutv1.WorkerServiceStopAllRequest) (any, error) {
+			return client.StopAll(ctx, r)
+		}),
 	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
 		idle.count()

@@ -52,6 +52,10 @@ func plans() []*fanoutv1.Plan {
 				Body: &fanoutv1.BodyOptions{MaxBytes: 100}, Headers: []string{"*"},
 			},
 		},
+		{Requests: []*fanoutv1.Request{{
+			Url: "http://192.0.2.1/", Headers: []*fanoutv1.Header{{Name: "X", Value: "a${env:SECRET}b"}, {Name: "Y", Value: "${file:/etc/passwd}${env:}${"}},
+			Body: &fanoutv1.Body{Content: &fanoutv1.Body_Text{Text: "${env:SECRET}"}},
+		}}},
 		{Requests: get, Load: &fanoutv1.Load{Requests: math.MaxInt64, Duration: &durationpb.Duration{Seconds: 315576000001, Nanos: -1}, Shape: closed(-1)}},
 		{Requests: get, Load: &fanoutv1.Load{Duration: milliseconds(50), Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
 			Stages: []*fanoutv1.Stage{{RatePerSecond: math.NaN()}, {RatePerSecond: math.Inf(1)}, {RatePerSecond: -1}, {RatePerSecond: 5e-324}},
