@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
@@ -79,12 +78,11 @@ func New(log *slog.Logger, security Security) *Server {
 	gate := newGate(security.Access, log)
 	s.Server = grpc.NewServer(append(limits(),
 		grpc.Creds(transport),
+		grpc.InTapHandle(gate.admit),
 		grpc.ChainUnaryInterceptor(
-			auth.UnaryServerInterceptor(gate.admit), // first, so that who is refused writes no more of the log than the gate does
 			selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logged, events, who), loud),
 			recovery.UnaryServerInterceptor(recovered)),
 		grpc.ChainStreamInterceptor(
-			auth.StreamServerInterceptor(gate.admit),
 			selector.StreamServerInterceptor(logging.StreamServerInterceptor(logged, events, who), loud),
 			recovery.StreamServerInterceptor(recovered)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingInterval, Timeout: pingTimeout}),
