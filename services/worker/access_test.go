@@ -213,6 +213,9 @@ func TestCallsPerSubject(t *testing.T) {
 	o, who := oracle(t), newCallers(t)
 	w, client := start(t, worker.Config{Security: who.Security, MaxCallsPerSubject: 2})
 	t.Cleanup(w.Close)
+	if told, err := client.GetWorker(who.as(t.Context(), "ann"), &fanoutv1.GetWorkerRequest{}); err != nil || told.GetCaps().GetMaxSubjectCallCount() != 2 {
+		t.Errorf("GetWorker = %v, %v, want it to tell of the 2 calls", told, err)
+	}
 	h := &leaseholder{t: t, plan: planOf(closedLoop(100, 1), o.URL()+"/stall"), lease: leaseOfTest, epoch: 1}
 	request := &fanoutv1.FanOutRequest{Plan: h.plan}
 	first := who.begin(t, client, "ann", request)

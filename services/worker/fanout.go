@@ -184,7 +184,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 	patient := grpcserve.Patiently(stream.Send, w.config.Unread, j.goesOnUnread(done))
 	defer patient.Close()
 	batcher := batch.New(queue, call, j.work.Start, patient.Send)
-	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: wire.CapsProto(w.config.Caps)})
+	err := batcher.Started(&fanoutv1.FanOutStarted{RunId: j.key.run, Planned: j.planned, Caps: w.caps})
 	if err != nil {
 		return err
 	}

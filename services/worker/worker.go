@@ -67,6 +67,7 @@ func New(config Config) *Worker {
 	}
 	w.life, w.end = context.WithCancel(context.Background())
 	w.caps = wire.CapsProto(w.config.Caps)
+	w.caps.MaxSubjectCallCount = w.config.MaxCallsPerSubject
 	w.room = admission.NewRoom(w.config.Caps)
 	w.shares = admission.NewShares(w.config.MaxCallsPerSubject)
 	w.machine = Machine(w.config.Caps)

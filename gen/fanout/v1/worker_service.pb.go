@@ -1312,8 +1312,10 @@ type Caps struct {
 	MaxQueueBytes int64 `protobuf:"varint,13,opt,name=max_queue_bytes,json=maxQueueBytes,proto3" json:"max_queue_bytes,omitempty"`
 	// The limit on the process's memory. A call that may take more than is left of nine tenths of it is refused. 0: no limit.
 	MemoryLimitBytes int64 `protobuf:"varint,14,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Calls and leased shards at once of one caller who has a name.
+	MaxSubjectCallCount int64 `protobuf:"varint,15,opt,name=max_subject_call_count,json=maxSubjectCallCount,proto3" json:"max_subject_call_count,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Caps) Reset() {
@@ -1444,6 +1446,13 @@ func (x *Caps) GetMemoryLimitBytes() int64 {
 	return 0
 }
 
+func (x *Caps) GetMaxSubjectCallCount() int64 {
+	if x != nil {
+		return x.MaxSubjectCallCount
+	}
+	return 0
+}
+
 var File_fanout_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_fanout_v1_worker_service_proto_rawDesc = "" +
@@ -1531,7 +1540,7 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\x1d\n" +
 	"\x1bWorkerServiceStopAllRequest\"C\n" +
 	"\x1cWorkerServiceStopAllResponse\x12#\n" +
-	"\rstopped_count\x18\x01 \x01(\x03R\fstoppedCount\"\xdd\x04\n" +
+	"\rstopped_count\x18\x01 \x01(\x03R\fstoppedCount\"\x92\x05\n" +
 	"\x04Caps\x12$\n" +
 	"\x0emax_call_count\x18\x01 \x01(\x03R\fmaxCallCount\x12(\n" +
 	"\x10max_sender_count\x18\x02 \x01(\x03R\x0emaxSenderCount\x12$\n" +
@@ -1547,7 +1556,8 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x12max_redirect_count\x18\v \x01(\x03R\x10maxRedirectCount\x12,\n" +
 	"\x12max_response_bytes\x18\f \x01(\x03R\x10maxResponseBytes\x12&\n" +
 	"\x0fmax_queue_bytes\x18\r \x01(\x03R\rmaxQueueBytes\x12,\n" +
-	"\x12memory_limit_bytes\x18\x0e \x01(\x03R\x10memoryLimitBytes*\xdd\x01\n" +
+	"\x12memory_limit_bytes\x18\x0e \x01(\x03R\x10memoryLimitBytes\x123\n" +
+	"\x16max_subject_call_count\x18\x0f \x01(\x03R\x13maxSubjectCallCount*\xdd\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FINISH_REASON_COMPLETED\x10\x01\x12\x19\n" +
