@@ -106,7 +106,7 @@ func TestGiantMetadata(t *testing.T) {
 // A message beyond 4 MiB is refused, and one of hundreds of thousands of parts is refused for what is in it.
 func TestGiantMessages(t *testing.T) {
 	t.Parallel()
-	const parts = 300_000
+	const parts = 100_000
 	v := startVictim(t)
 	client := v.client(t)
 	huge := short()

@@ -31,6 +31,9 @@ import (
 	"github.com/fanout-load/fanout/services/worker"
 )
 
+// window is HTTP/2's least.
+const window = 64 << 10
+
 // patience bounds every wait for something that comes soon unless it is broken.
 const patience = 20 * time.Second
 
@@ -71,7 +74,8 @@ func serveWith(tb testing.TB, log slog.Handler, register func(grpc.ServiceRegist
 	register(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	conn, err := grpcdial.New("hostile", grpcdial.Over(l.DialContext))
+	// Windows that do not grow: how much may be unread before a message has to wait is the same whatever the machine does beside.
+	conn, err := grpcdial.New("hostile", grpcdial.Over(l.DialContext), grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window))
 	if err != nil {
 		tb.Fatal(err)
 	}
