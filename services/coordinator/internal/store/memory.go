@@ -26,6 +26,7 @@ type Memory struct {
 type memoryRun struct {
 	Run
 	intervals []Interval // by second
+	bytes     int        // about how much it has, once it has ended; 0: not counted yet
 }
 
 // requestKey is what a request_id belongs to: each creator has its own.
@@ -151,7 +152,14 @@ func (m *Memory) prune() {
 		}
 	}
 	slices.SortFunc(ended, func(a, b *memoryRun) int { return cmp.Or(a.Ended.Compare(b.Ended), cmp.Compare(a.Number, b.Number)) })
-	for _, run := range ended[:max(len(ended)-m.options.Keep, 0)] {
+	first, bytes := len(ended), 0 // the newest always stays
+	for first > 0 && len(ended)-first < m.options.Keep {
+		if bytes += ended[first-1].size(); bytes > m.options.bytes && first < len(ended) {
+			break
+		}
+		first--
+	}
+	for _, run := range ended[:first] {
 		m.delete(run)
 	}
 }
@@ -160,4 +168,22 @@ func (m *Memory) prune() {
 func (m *Memory) delete(run *memoryRun) {
 	delete(m.byID, run.ID)
 	m.runs = slices.DeleteFunc(m.runs, func(r *memoryRun) bool { return r == run })
+}
+
+// size is about how many bytes a run has that has ended, and is not changed any more.
+func (r *memoryRun) size() int {
+	if r.bytes == 0 {
+		const row = 64 // at least
+		r.bytes = row + len(r.About) + len(r.Report) + row*len(r.Grants)
+		for i := range r.Shards {
+			r.bytes += row + len(r.Shards[i].State) + len(r.Shards[i].Tally)
+		}
+		for i := range r.Seconds {
+			r.bytes += row + len(r.Seconds[i].Tally)
+		}
+		for i := range r.intervals {
+			r.bytes += row + len(r.intervals[i].Tally)
+		}
+	}
+	return r.bytes
 }
