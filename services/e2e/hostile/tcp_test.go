@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
@@ -118,10 +117,12 @@ func (v *victim) wantIdle(t *testing.T) {
 	}
 }
 
-// short is a load that is over soon.
+// short is a load that is over soon, and takes little.
 func short() *fanoutv1.Plan {
-	p := endless(100*time.Millisecond, 0)
-	p.Load.GetClosedLoop().Concurrency = 1
-	p.Http = &fanoutv1.HttpOptions{Timeout: durationpb.New(time.Second)}
-	return p
+	return &fanoutv1.Plan{
+		Requests: []*fanoutv1.Request{{Url: "http://192.0.2.1/"}},
+		Load: &fanoutv1.Load{Duration: milliseconds(100), Shape: &fanoutv1.Load_OpenLoop{OpenLoop: &fanoutv1.OpenLoop{
+			Stages: []*fanoutv1.Stage{{RatePerSecond: 50}}, MaxConcurrency: 1,
+		}}},
+	}
 }
