@@ -73,6 +73,7 @@ type Coordinator struct {
 
 	config   Config
 	registry *runs.Registry
+	asks     chan struct{} // capacity asksAtOnce
 	fenced   chan struct{} // closed when another coordinator has taken over the store
 	fence    sync.Once
 	watchers atomic.Int64
@@ -107,7 +108,7 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Store.session == nil {
 		config.Store = MemoryStore(0)
 	}
-	c := &Coordinator{config: config, fenced: make(chan struct{})}
+	c := &Coordinator{config: config, fenced: make(chan struct{}), asks: make(chan struct{}, asksAtOnce)}
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,

@@ -86,8 +86,17 @@ func (c *Coordinator) ListRunIntervals(ctx context.Context, request *fanoutv1.Li
 	return response, nil
 }
 
-// ListWorkers asks each worker who it is, all at once.
+// asksAtOnce is how many callers have the workers asked at once, over connections of their own: a worker takes 1,024.
+const asksAtOnce = 4
+
+// ListWorkers asks each worker who it is, all at once. Of many callers the next waits for one before it.
 func (c *Coordinator) ListWorkers(ctx context.Context, _ *fanoutv1.ListWorkersRequest) (*fanoutv1.ListWorkersResponse, error) {
+	select {
+	case c.asks <- struct{}{}:
+		defer func() { <-c.asks }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	addresses, err := c.config.Workers.Resolve(ctx)
 	if err != nil {
 		return nil, rpcerr.NoWorkers(err.Error())

@@ -40,7 +40,7 @@ func (f *accessFlags) control(log *slog.Logger, certificates bool) (*access.Cont
 	control := &access.Control{CertRole: role}
 	if f.tokenFile != "" {
 		if control.Tokens, err = access.Open(f.tokenFile, log); err != nil {
-			return nil, fmt.Errorf("--token-file: %w", err)
+			return nil, fmt.Errorf("--token-file: %w; name a file that fanout tokens add has written", err)
 		}
 	}
 	return control, nil

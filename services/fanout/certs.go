@@ -110,14 +110,14 @@ func (f *certsFlags) explain(std stdio, until time.Time) error {
 	}
 	_, err := fmt.Fprintf(std.out, `Certificates for a trial are in %s, valid until %s. Keep %s off the machines that serve.
 
-Each worker:
-  fanout worker --listen 0.0.0.0:7070 %s
-The coordinator, with its workers' addresses:
-  fanout coordinator --listen 0.0.0.0:7071 --workers 127.0.0.1:7070 %s
+Each worker, and the target that it may send to:
+  fanout worker --listen 0.0.0.0:7070 %s --allow-target HOST
+The coordinator, where the name workers stands for their addresses; a list of names from --host does, too:
+  fanout coordinator --listen 0.0.0.0:7071 --workers dns:///workers:7070 %s
 A run:
-  fanout run --coordinator 127.0.0.1:7071 %s URL
+  fanout run --coordinator coordinator:7071 %s URL
 The same by hand:
-  grpcurl -cacert %s -cert %s -key %s 127.0.0.1:7071 list
+  grpcurl -cacert %s -cert %s -key %s coordinator:7071 list
 `, f.dir, until.UTC().Format(time.DateOnly), file("ca-key.pem"), as("worker"), as("coordinator"), as("client"),
 		file("ca.pem"), file("client.pem"), file("client-key.pem"))
 	return err

@@ -28,7 +28,7 @@ func (w *Worker) client(j *job, held func() bool, t *trail) (client interface{ C
 	// A run always starts with new connections, and so does a call that counts what each of them carries, or that keeps to targets of
 	// its own: another call may have had a connection opened that this one's rules refuse.
 	if j.key.shard == "" && j.work.Plan.HTTP.RequestsPerConnection == 0 && len(j.work.Plan.HTTP.AllowedTargets) == 0 {
-		config.Pool = &w.pool
+		config.Pool, config.Owner = &w.pool, j.key.subject
 	}
 	own, err := http1.New(j.work.Plan, config)
 	if err != nil {

@@ -25,6 +25,9 @@ const (
 	groupBytes = 256 << 10
 	// planCopies is how often a plan is there: as it arrived, parsed, and rendered for the wire; a message is longer in memory.
 	planCopies = 4
+	// requestBytes is what a request of a plan takes beside its text, rounded up from 1.2 KiB of ten thousand short ones: its message, its
+	// first hop and what is rendered of it, and the head of a response that is compared with the next, 2 KiB.
+	requestBytes = 4 << 10
 )
 
 // bytesPerSender is how much memory each sender of a plan may take.
@@ -63,7 +66,7 @@ func bytesPerCall(p *plan.Plan, planBytes int, slots int64, caps plan.Caps) int6
 	for i := range p.Requests {
 		groups[p.Requests[i].Group] = true
 	}
-	return 2*queued + groupBytes*int64(len(groups)) + planCopies*int64(planBytes)
+	return 2*queued + groupBytes*int64(len(groups)) + planCopies*int64(planBytes) + requestBytes*int64(len(p.Requests))
 }
 
 // memoryLimit is the limit on the memory of this process that Go's runtime keeps, GOMEMLIMIT or who set it; 0: there is none.

@@ -28,7 +28,7 @@ var methods = map[string]Role{
 
 	// Probes have no token, and learn only whether the service takes calls.
 	health + "Check": None,
-	health + "Watch": None,
+	health + "Watch": Reader, // which stays open, and so is for those who are known
 	health + "List":  None,
 
 	// What the API looks like is no secret, but who is not known has nothing to ask.

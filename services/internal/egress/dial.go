@@ -92,6 +92,9 @@ func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	if err != nil {
 		return nil, err
 	}
+	for i, addr := range addrs {
+		addrs[i] = addr.Unmap() // Go's resolver gives IPv4 addresses in IPv6's form
+	}
 	if len(addrs) == 0 {
 		return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 	}

@@ -46,7 +46,7 @@ func (g *gate) admit(ctx context.Context, call *tap.Info) (context.Context, erro
 		return nil, rpcerr.MethodClosed(method)
 	case caller.Role < needed:
 		g.log.refused(ctx, caller.Subject, method, "role "+caller.Role.String()+", needs "+needed.String())
-		return nil, rpcerr.RoleTooLow("%s has the role %s, and %s needs %s; ask whoever keeps the service's file of tokens",
+		return nil, rpcerr.RoleTooLow("%s has the role %s, and %s needs %s; ask whoever runs the service for another in its --token-file, or as --cert-role",
 			caller.Subject, caller.Role, method, needed)
 	}
 	return access.WithCaller(ctx, caller), nil

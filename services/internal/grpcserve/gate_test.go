@@ -358,7 +358,10 @@ func TestRefusalLogIsBounded(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	l := &refusalLog{log: slog.New(slog.NewTextHandler(&text, nil)), now: func() time.Time { return now }}
 	for range 1000 {
-		l.refused(t.Context(), "", "/a/B", "not known")
+		l.refused(t.Context(), "", "/"+strings.Repeat(`"`, 60_000), "not known")
+	}
+	if n := text.Len(); n > 1024*refusalsPerSecond {
+		t.Errorf("lines have %d bytes, want no more than a sentence each, whatever the caller calls", n)
 	}
 	if n := strings.Count(text.String(), "\n"); n != refusalsPerSecond || strings.Contains(text.String(), "left_out") {
 		t.Errorf("lines = %d, want %d", n, refusalsPerSecond)

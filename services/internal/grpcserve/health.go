@@ -17,7 +17,7 @@ func (s *Server) serveProbes() (stop func()) {
 	if s.probes == nil {
 		return func() {}
 	}
-	server := grpc.NewServer(append(limits(), grpc.MaxRecvMsgSize(maxProbe),
+	server := grpc.NewServer(append(limits(), grpc.MaxRecvMsgSize(maxProbe), grpc.MaxConcurrentStreams(probesAtOnce),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingInterval, Timeout: pingTimeout}))...)
 	healthv1.RegisterHealthServer(server, s.health)
 	done := make(chan struct{})

@@ -23,6 +23,8 @@ const (
 	maxHeader = 64 << 10
 	// maxProbe is the longest message of a probe, in bytes: a service's name.
 	maxProbe = 1 << 10
+	// probesAtOnce is how many probes go on at once on one connection: a watch stays open, and nobody needs many.
+	probesAtOnce = 4
 )
 
 // limits is the bounds of every server.

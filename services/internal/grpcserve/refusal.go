@@ -21,12 +21,16 @@ type refusalLog struct {
 	leftOut int64     // since a line told the number
 }
 
+// maxLogged is how much of a method's name is logged, in bytes: ours have less, and a caller may write 64 KiB there.
+const maxLogged = 128
+
 // refused logs that a call was refused. The first line that follows lines that were left out tells how many those were.
 func (l *refusalLog) refused(ctx context.Context, subject, method, why string) {
 	leftOut, ok := l.take()
 	if !ok {
 		return
 	}
+	method = method[:min(len(method), maxLogged)]
 	fields := []any{"subject", subject, "peer", Peer(ctx), "method", method, "why", why}
 	if leftOut > 0 {
 		fields = append(fields, "left_out", leftOut)

@@ -39,6 +39,9 @@ func (t *table) below(line string) {
 	last.below = append(last.below, line)
 }
 
+// leastWrapped is the columns from which on a line below a row is wrapped: in fewer it would be a column of syllables.
+const leastWrapped = 20
+
 // lines is the table in at most width columns of the terminal, if its columns can be dropped or cut so far.
 func (t *table) lines(width int, p palette) []string {
 	widths := t.fit(width)
@@ -57,7 +60,14 @@ func (t *table) lines(width int, p palette) []string {
 		}
 		lines = append(lines, line)
 		for _, note := range r.below {
-			lines = append(lines, strings.Repeat(" ", indentBelow)+p.dim(cut(note, width-indentBelow)))
+			// Whole, since a refusal says at its end what to do; only a word that no line has room for is cut.
+			parts := []string{note}
+			if width-indentBelow >= leastWrapped {
+				parts = wrap(strings.Fields(note), width-indentBelow, 0)
+			}
+			for _, part := range parts {
+				lines = append(lines, strings.Repeat(" ", indentBelow)+p.dim(cut(part, width-indentBelow)))
+			}
 		}
 	}
 	return lines

@@ -48,8 +48,8 @@ func Full(subject, message string) error {
 
 // Unauthenticated is UNAUTHENTICATED. The text is always the same: what was wrong with what a caller has shown would help to guess.
 func Unauthenticated() error {
-	return build(codes.Unauthenticated, "UNAUTHENTICATED", "this service does not know you; send a token that it knows in the metadata, as"+
-		" authorization: Bearer TOKEN, or connect with a client certificate that its CA has signed")
+	return build(codes.Unauthenticated, "UNAUTHENTICATED", "this service does not know you; send a token that it knows (fanout: --token-file) in the metadata, as"+
+		" authorization: Bearer TOKEN, or connect with a client certificate that its CA has signed (fanout: --tls-cert and --tls-key)")
 }
 
 // RoleTooLow is PERMISSION_DENIED: the caller has not the role that the method asks for.

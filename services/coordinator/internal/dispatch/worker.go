@@ -97,6 +97,9 @@ func (w *Worker) ask(ctx context.Context) error {
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("worker %s cannot be reached: it did not answer within %v", w.Address, reachTimeout)
 			}
+			if rpcerr.IsRefusal(err) {
+				return fmt.Errorf("worker %s refuses this coordinator, which shows its own --tls-cert, or the token of --worker-token-file: %s", w.Address, rpcerr.Text(err))
+			}
 			return fmt.Errorf("worker %s cannot be reached: %s", w.Address, rpcerr.Text(err))
 		}
 		trip := time.Since(sent)

@@ -30,9 +30,10 @@ type Config struct {
 	Dialer    *egress.Dialer
 	Start     time.Time // the run's start, from which outcomes count
 	Watch     connect.Watch
-	MaxHead   int   // the longest head of a response, interim responses included, in bytes; default: the default cap
-	MaxBody   int64 // the longest body of a response, in bytes; 0: as long as it likes
-	Pool      *Pool // keeps connections for later calls; nil: every connection ends with the call
+	MaxHead   int    // the longest head of a response, interim responses included, in bytes; default: the default cap
+	MaxBody   int64  // the longest body of a response, in bytes; 0: as long as it likes
+	Owner     string // whose connections of the pool it takes and leaves
+	Pool      *Pool  // keeps connections for later calls; nil: every connection ends with the call
 	// Held reports whether the call may still send. It is asked before a request is written, if opening a connection or a redirect's
 	// hop came between it and the slot's beginning. Nil: it may.
 	Held func() bool
@@ -102,6 +103,6 @@ func (c *Client) Close() {
 			held.close()
 			continue
 		}
-		c.config.Pool.put(key{held.origin, c.plan.HTTP.TLS}, held)
+		c.config.Pool.put(key{c.config.Owner, held.origin, c.plan.HTTP.TLS}, held)
 	}
 }

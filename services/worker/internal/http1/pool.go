@@ -68,7 +68,8 @@ func (p *idle) empty() []*conn {
 }
 
 // Pool keeps connections between direct calls, so that the second of two that ask the same hosts pays no handshake. What a
-// call must not see of another's is in the key: the certificates that it trusts. The zero value is ready; it is safe for
+// call must not see of another's is in the key: the certificates that it trusts, and whose it is: a target that takes one caller's body
+// for the next one's request must not have them on one connection. The zero value is ready; it is safe for
 // concurrent use. Its owner closes it.
 type Pool struct {
 	mu     sync.Mutex
@@ -78,6 +79,7 @@ type Pool struct {
 }
 
 type key struct {
+	owner  string
 	origin connect.Origin
 	tls    plan.TLSOptions
 }

@@ -126,12 +126,13 @@ func TestPoolKeepsApartWhatCallsTrust(t *testing.T) {
 	defer p.Close()
 	origin := keyOf("a").origin
 	keys := []key{
-		{origin, plan.TLSOptions{}},
-		{origin, plan.TLSOptions{InsecureSkipVerify: true}},
-		{origin, plan.TLSOptions{ServerName: "x"}},
-		{origin, plan.TLSOptions{CAPEM: "x"}},
-		{connect.Origin{Scheme: "https", Address: "a"}, plan.TLSOptions{}},
-		{connect.Origin{Scheme: "http", Address: "b"}, plan.TLSOptions{}},
+		{"", origin, plan.TLSOptions{}},
+		{"", origin, plan.TLSOptions{InsecureSkipVerify: true}},
+		{"", origin, plan.TLSOptions{ServerName: "x"}},
+		{"", origin, plan.TLSOptions{CAPEM: "x"}},
+		{"", connect.Origin{Scheme: "https", Address: "a"}, plan.TLSOptions{}},
+		{"", connect.Origin{Scheme: "http", Address: "b"}, plan.TLSOptions{}},
+		{"ann", origin, plan.TLSOptions{}},
 	}
 	made := map[key][2]*conn{}
 	for _, k := range keys {

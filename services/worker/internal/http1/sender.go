@@ -158,7 +158,7 @@ func (s *Sender) connect(ctx context.Context, o connect.Origin) *errclass.Failur
 		}
 	}
 	options := &s.client.plan.HTTP
-	if s.held = s.client.config.Pool.take(key{o, options.TLS}, options.RequestsPerConnection); s.held != nil {
+	if s.held = s.client.config.Pool.take(key{s.client.config.Owner, o, options.TLS}, options.RequestsPerConnection); s.held != nil {
 		s.held.line.watch(ctx)
 		return nil
 	}

@@ -46,9 +46,9 @@ func (e *GapError) Error() string {
 // Bounds of what a lease keeps in memory. Each is far beyond what a coordinator says: it grants a few times a second for 24 h at most,
 // and grants that go on from one another are one.
 const (
-	maxPieces  = 1 << 20 // grants that do not go on from one another, 40 bytes each
-	maxPending = 1000    // changes whose time has not come
-	maxGranted = 1 << 60 // slots; sums of a few such numbers do not overflow
+	maxPieces  = 64 << 10 // grants that do not go on from one another, 40 bytes each
+	maxPending = 1000     // changes whose time has not come
+	maxGranted = 1 << 60  // slots; sums of a few such numbers do not overflow
 )
 
 // BeyondError says that a lease would have more than it may. The renewal changed nothing.
