@@ -20,10 +20,7 @@ const endBound = 5 * time.Second
 func (c *conductor) end(notStarted error) {
 	c.awaitSaved()
 	for _, s := range c.shards {
-		s.mu.Lock()
-		s.account.End()
-		s.checkAccount()
-		s.mu.Unlock()
+		s.end()
 	}
 	change, _, err := c.collect(true)
 	final := c.report(notStarted)

@@ -42,6 +42,7 @@ type shard struct {
 	offset    *time.Duration // when it began, from the run's start
 	begin     time.Duration  // the start that it was told, on its clock; 0: none
 	start     time.Time      // the run's
+	ended     bool           // the run has its account: what the stream still brings is too late
 }
 
 func newShard(index int, address string, endless bool, groups []string) *shard {
@@ -71,6 +72,9 @@ func (s *shard) Started(sequence int64) {
 	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	s.account.Started(sequence)
 	s.checkAccount()
 }
@@ -80,6 +84,9 @@ func (s *shard) Outcomes(sequence int64, rows []outcome.Outcome) {
 	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	s.account.Outcomes(sequence, rows)
 	s.checkAccount()
 	s.checkRefill()
@@ -90,6 +97,9 @@ func (s *shard) Tally(sequence int64, t *tally.Snapshot) {
 	s.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	s.account.Tally(sequence, t)
 	s.checkAccount()
 	s.checkRefill()
@@ -106,6 +116,9 @@ func (s *shard) checkRefill() {
 func (s *shard) Finished(sequence int64, final *dispatch.Final) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	if final.Died {
 		s.account.Died(final.Claimed)
 		s.fail(run.Lost, "worker "+s.address+" was lost: its process died")
@@ -143,6 +156,15 @@ func (s *shard) checkAccount() {
 	if s.account.Fault != "" {
 		s.fail(run.Inconsistent, "the account of worker "+s.address+" does not add up: "+s.account.Fault)
 	}
+}
+
+// end makes the account final: nothing that the stream still brings counts any more.
+func (s *shard) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.End()
+	s.checkAccount()
+	s.ended = true
 }
 
 // setWorker notes the worker that answered.
