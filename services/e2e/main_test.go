@@ -93,7 +93,13 @@ type service struct {
 // start starts a service on a port that the system chooses; the test's end ends it.
 func start(t *testing.T, args ...string) *service {
 	t.Helper()
-	cmd := exec.Command(binary, append(args, "--listen", "127.0.0.1:0", "--until-stdin-closes")...)
+	return startAt(t, "127.0.0.1:0", args...)
+}
+
+// startAt starts a service that listens on the address.
+func startAt(t *testing.T, listen string, args ...string) *service {
+	t.Helper()
+	cmd := exec.Command(binary, append(args, "--listen", listen, "--until-stdin-closes")...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,34 @@ func TestTwoWorkersAndACoordinator(t *testing.T) {
 	}
 }
 
+// A run that is to wait for its workers, and for the coordinator, begins when they are there, and fails when they do not come.
+func TestAwaitWorkers(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	here, later := start(t, "worker"), "127.0.0.1:"+freePort(t)
+	c := start(t, "coordinator", "--workers", here.address+","+later)
+	missing := fanout(t, "run", "--await-workers", "2", "--await-timeout", "1s", "--coordinator", c.address, o.URL()+"/ok")
+	if missing.code != 1 || missing.stdout != "" || o.Ledger().Total() != 0 {
+		t.Errorf("run = exit %d, %q, and the target saw %d requests, want 1 and nothing", missing.code, missing.stdout, o.Ledger().Total())
+	}
+	for _, want := range []string{"1 of 2", "coordinator " + c.address, later, "--await-workers"} {
+		if !strings.Contains(missing.stderr, want) {
+			t.Errorf("stderr %q does not name %q", missing.stderr, want)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(binary, "run", "--await-workers", "2", "--coordinator", c.address, "-n", "100", "-c", "4", "-o", "json", o.URL()+"/ok")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	startAt(t, later, "worker")
+	_ = cmd.Wait()
+	if r := parse(t, stdout.String()); cmd.ProcessState.ExitCode() != 0 || len(r.Workers) != 2 || r.Counts.Responses != 100 {
+		t.Errorf("run = exit %d, %+v, workers %+v, want 100 responses of two workers\n%s", cmd.ProcessState.ExitCode(), r.Counts, r.Workers, stderr.String())
+	}
+}
+
 // A worker is killed in the middle, and lost when it has not answered for a lease: what it was granted is unknown, the other one
 // carries out the rest, and every slot is in exactly one cell. With CONTINUE the rest of its part is not sent.
 func TestKillOneOfTwoWorkers(t *testing.T) {

@@ -32,6 +32,7 @@ type runFlags struct {
 	name        string
 	labels      []string
 	onLoss      string
+	await       awaitFlags
 	store       string
 	output      string
 	strict      bool
@@ -67,6 +68,7 @@ the target does, and each --stage so many for a time, one after the other. Exit 
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the run")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "label of the run as `KEY=VALUE`; may be repeated")
 	cmd.Flags().StringVar(&f.onLoss, "on-worker-loss", "reassign", "when a worker is lost: reassign its slots to the others, continue without them, or fail")
+	f.await.add(cmd.Flags())
 	cmd.Flags().StringVar(&f.store, "store", memory, "keep the run in the file at `PATH`, or in memory; a coordinator has its own")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 3 when the generator limited the run, since its figures describe itself then")
 	addOutput(cmd, &f.output)
@@ -104,7 +106,11 @@ func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, sto
 		return err
 	}
 	defer conn.Close()
-	final, err := carryOut(ctx, client.NewCoordinator(conn), about, f.coordinator, std)
+	c := client.NewCoordinator(conn)
+	if err := f.await.await(ctx, c, f.where(), std); err != nil {
+		return err
+	}
+	final, err := carryOut(ctx, c, about, f.coordinator, std)
 	var notCreated *createError
 	switch {
 	case rpcerr.IsInvalid(err):
@@ -131,6 +137,14 @@ func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, sto
 	return nil
 }
 
+// where names who has the workers.
+func (f *runFlags) where() string {
+	if f.coordinator != "" {
+		return "coordinator " + f.coordinator
+	}
+	return "--workers " + f.workers
+}
+
 func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 	// The id makes a CreateRun that is repeated, because its answer was lost, the same run.
 	about := run.NewRun{RequestID: rand.Text(), Name: f.name, Labels: map[string]string{}}
@@ -148,6 +162,9 @@ func (f *runFlags) about(cmd *cobra.Command, url string) (run.NewRun, error) {
 		if err := checkAddress("--coordinator", f.coordinator); err != nil {
 			return about, err
 		}
+	}
+	if err := f.await.check(cmd.Flags(), f.coordinator+f.workers != ""); err != nil {
+		return about, err
 	}
 	if err := checkStore(f.store); err != nil {
 		return about, err
