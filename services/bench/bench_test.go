@@ -99,7 +99,7 @@ func (w *tirelessWorker) RenewLease(ctx context.Context, request *fanoutv1.Renew
 }
 
 func (w *tirelessWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "tireless", ClockNanos: w.clock()}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "tireless", Protocol: wire.Protocol, ClockNanos: w.clock()}, nil
 }
 
 func (w *tirelessWorker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStreamingServer[fanoutv1.FanOutResponse]) error {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
 // recordedWorker is a WorkerService that sends nothing to any target: it streams one recording as fast as it is taken. It is for
@@ -46,7 +47,7 @@ func (w *recordedWorker) RenewLease(ctx context.Context, request *fanoutv1.Renew
 
 // GetWorker says who this is, and what its clock reads: the run starts by it.
 func (w *recordedWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "recorded", Version: "recorded", ClockNanos: w.clock()}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "recorded", Version: "recorded", Protocol: wire.Protocol, ClockNanos: w.clock()}, nil
 }
 
 // FanOut opens a lease, and streams the recording from the run's start on. It refuses slots that it was not recorded of.

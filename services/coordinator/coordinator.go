@@ -33,6 +33,8 @@ type Config struct {
 	Store Store
 	// Lease is how long workers go on with their shards without this coordinator. Default: 8 s.
 	Lease time.Duration
+	// JoinEvery is the time between two looks for workers that may join a run that goes on. Default: 10 s.
+	JoinEvery time.Duration
 	// Caps are what a plan is checked against before any worker is asked. Default: a worker's default caps.
 	Caps plan.Caps
 	// MaxRuns is how many runs may go on at once. Default: DefaultMaxRuns.
@@ -48,6 +50,8 @@ type Config struct {
 	Health net.Listener
 	// Unread is how long a message waits for a caller that does not read its stream. Default: grpcserve.UnreadBound.
 	Unread time.Duration
+	// Version is compared with those of the workers, and both are told when they differ. Default: "dev".
+	Version string
 	// Log takes the log. Default: discard.
 	Log *slog.Logger
 }
@@ -66,6 +70,9 @@ type Conn = dispatch.Conn
 
 // defaultLease is a renewal of 1 s, a coordinator's restart of 4 s, its recovery of 1 s, and slack of 2 s.
 const defaultLease = 8 * time.Second
+
+// defaultJoinEvery is longer than a look takes, and shorter than a pod's start.
+const defaultJoinEvery = 10 * time.Second
 
 // Coordinator is the CoordinatorService of one process. It is safe for concurrent use. Its owner closes it.
 type Coordinator struct {
@@ -91,6 +98,7 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Caps == (plan.Caps{}) {
 		config.Caps = plan.DefaultCaps()
 	}
+	config.Version = cmp.Or(config.Version, "dev")
 	config.MaxRuns = cmp.Or(config.MaxRuns, DefaultMaxRuns)
 	config.MaxWatchers = cmp.Or(config.MaxWatchers, DefaultMaxWatchers)
 	if config.Log == nil {
@@ -99,6 +107,7 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	if config.Lease == 0 {
 		config.Lease = defaultLease
 	}
+	config.JoinEvery = cmp.Or(config.JoinEvery, defaultJoinEvery)
 	if config.MaxRunsPerSubject == 0 {
 		config.MaxRunsPerSubject = DefaultMaxRunsPerSubject
 	}
@@ -112,8 +121,8 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
-		ReadOnly: config.Store.readOnly, Lease: config.Lease, MaxRunning: config.MaxRuns, MaxPerCreator: config.MaxRunsPerSubject,
-		Fenced: c.giveWay, Log: config.Log,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, JoinEvery: config.JoinEvery, MaxRunning: config.MaxRuns, MaxPerCreator: config.MaxRunsPerSubject,
+		Fenced: c.giveWay, Version: config.Version, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -35,6 +35,12 @@ func TestRunThatDoesNotStart(t *testing.T) {
 	}{
 		{"refused", refusingWorker{}, refused, "no room for this shard"},
 		{"silent", silentWorker{}, refused, "did not admit its shard within"},
+		{
+			"of another protocol",
+			otherWorker{},
+			refused,
+			`is of version "v9.8.7" and speaks protocol 2, and this coordinator is of version "dev" and speaks protocol 1`,
+		},
 		{"dead", dead, unreachable, "nobody listens here"},
 		{"mute", muteWorker{}, unreachable, "cannot be reached"},
 	} {

@@ -28,7 +28,16 @@ type polite struct {
 }
 
 func (polite) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "fake", ClockNanos: int64(time.Since(born))}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "fake", Protocol: wire.Protocol, ClockNanos: int64(time.Since(born))}, nil
+}
+
+// otherWorker is of a version whose protocol is another.
+type otherWorker struct {
+	fanoutv1.UnimplementedWorkerServiceServer
+}
+
+func (otherWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
+	return &fanoutv1.GetWorkerResponse{InstanceId: "other", Version: "v9.8.7", Protocol: wire.Protocol + 1}, nil
 }
 
 // muteWorker accepts connections and never says who it is.

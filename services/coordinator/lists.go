@@ -112,7 +112,7 @@ func (c *Coordinator) ListWorkers(ctx context.Context, _ *fanoutv1.ListWorkersRe
 
 func (c *Coordinator) ask(ctx context.Context, address string) *fanoutv1.WorkerInfo {
 	info := &fanoutv1.WorkerInfo{Address: address}
-	worker, err := dispatch.Reach(ctx, c.config.Dial, address)
+	worker, err := dispatch.Reach(ctx, c.config.Dial, address, c.config.Version)
 	if err != nil {
 		info.Failure = &fanoutv1.WorkerFailure{
 			Class: fanoutv1.WorkerFailureClass_WORKER_FAILURE_CLASS_UNREACHABLE, Message: err.Error(),

@@ -92,19 +92,28 @@ func start(t *testing.T, workers ...fanoutv1.WorkerServiceServer) *service {
 // startWith starts a coordinator with a configuration, to which the workers are added.
 func startWith(t *testing.T, config coordinator.Config, workers ...fanoutv1.WorkerServiceServer) *service {
 	t.Helper()
-	listeners := map[string]*bufconn.Listener{}
 	var addresses []string
-	for i, w := range workers {
+	for i := range workers {
 		addresses = append(addresses, address(i))
-		if w != dead {
-			listeners[address(i)] = serve(t, func(s grpc.ServiceRegistrar) { fanoutv1.RegisterWorkerServiceServer(s, w) })
-		}
 	}
 	list, err := coordinator.ParseWorkers(strings.Join(addresses, ","))
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Workers, config.Dial = list, func(address string) (coordinator.Conn, error) {
+	config.Workers = list
+	return startAmong(t, config, workers...)
+}
+
+// startAmong starts a coordinator that its configuration tells at which addresses of these workers it finds any.
+func startAmong(t *testing.T, config coordinator.Config, workers ...fanoutv1.WorkerServiceServer) *service {
+	t.Helper()
+	listeners := map[string]*bufconn.Listener{}
+	for i, w := range workers {
+		if w != dead {
+			listeners[address(i)] = serve(t, func(s grpc.ServiceRegistrar) { fanoutv1.RegisterWorkerServiceServer(s, w) })
+		}
+	}
+	config.Dial = func(address string) (coordinator.Conn, error) {
 		return grpcdial.New(address, grpcdial.Over(func(ctx context.Context) (net.Conn, error) {
 			if l := listeners[address]; l != nil {
 				return l.DialContext(ctx)

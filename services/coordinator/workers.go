@@ -13,8 +13,13 @@ import (
 // Workers is where the coordinator finds its workers: a list of host:port, or a DNS name whose addresses are all workers.
 type Workers struct {
 	list       []string
-	name, port string // of a dns:/// target
+	name, port string                                  // of a dns:/// target
+	find       func(context.Context) ([]string, error) // nil: it is one of those
 }
+
+// WorkersFrom is the workers that find tells, each as host:port, whenever they are asked for: at a run's start, and while it goes on.
+// find is called by many goroutines at once.
+func WorkersFrom(find func(context.Context) ([]string, error)) Workers { return Workers{find: find} }
 
 const dnsPrefix = "dns:///"
 
@@ -63,9 +68,13 @@ func (w Workers) nameOf(address string) string {
 	return net.JoinHostPort(w.name, w.port)
 }
 
-// Resolve is the addresses of the workers as they are now: of a DNS name all of them, in the resolver's order.
+// Resolve is the addresses of the workers as they are now: of a DNS name all of them, in the resolver's order. It asks anew each time:
+// gRPC's own resolver asks when a connection closes, and would not hear of a worker that has come.
 func (w Workers) Resolve(ctx context.Context) ([]string, error) {
-	if w.name == "" {
+	switch {
+	case w.find != nil:
+		return w.find(ctx)
+	case w.name == "":
 		return w.list, nil
 	}
 	hosts, err := net.DefaultResolver.LookupHost(ctx, w.name)

@@ -25,7 +25,7 @@ type Services struct {
 
 // Config configures the services.
 type Config struct {
-	Version string       // sent as User-Agent
+	Version string       // sent as User-Agent, and compared with those of other workers
 	Log     *slog.Logger // default: discard
 	// WorkerSecurity is how workers elsewhere are known, and what they are shown.
 	WorkerSecurity grpcdial.Security
@@ -59,7 +59,7 @@ func (s *Services) StartCoordinator(config Config, workers coordinator.Workers, 
 	listener := bufconn.Listen(window)
 	s.serve(func(ctx context.Context) {
 		_ = coordinator.Serve(ctx, listener, coordinator.Config{
-			Workers: workers, Dial: dial, WorkerSecurity: config.WorkerSecurity, Store: config.Store, Log: config.Log,
+			Workers: workers, Dial: dial, WorkerSecurity: config.WorkerSecurity, Store: config.Store, Version: config.Version, Log: config.Log,
 		})
 	})
 	return s.connect(grpcdial.Over(listener.DialContext))

@@ -82,7 +82,7 @@ func newCoordinator(std stdio) *cobra.Command {
 		if err == nil {
 			err = store.check(cmd.Flags())
 		}
-		config := coordinator.Config{Workers: found, Log: newLog(std.err)}
+		config := coordinator.Config{Workers: found, Version: version, Log: newLog(std.err)}
 		if err == nil {
 			limitMemory(config.Log)
 			err = caps.take(&config)

@@ -84,6 +84,7 @@ func (w *Worker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanout
 	return &fanoutv1.GetWorkerResponse{
 		InstanceId:   w.instanceID,
 		Version:      w.config.Version,
+		Protocol:     wire.Protocol,
 		ClockNanos:   int64(now.Sub(w.born)),
 		Time:         timestamppb.New(now),
 		Caps:         w.caps,

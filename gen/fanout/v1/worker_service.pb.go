@@ -1115,8 +1115,11 @@ type GetWorkerResponse struct {
 	// The rules for targets: what none of them allows is POLICY_BLOCKED. HttpOptions.allowed_targets says what a rule is. Some addresses
 	// are denied whatever they say: cloud metadata, unspecified, multicast and broadcast addresses, and the worker's own listeners.
 	AllowedTargets []string `protobuf:"bytes,7,rep,name=allowed_targets,json=allowedTargets,proto3" json:"allowed_targets,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The number of the protocol between coordinator and worker, which changes when one cannot work with the other any more. A coordinator
+	// refuses a worker with another number. The version alone does not matter.
+	Protocol      int32 `protobuf:"varint,8,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetWorkerResponse) Reset() {
@@ -1196,6 +1199,13 @@ func (x *GetWorkerResponse) GetAllowedTargets() []string {
 		return x.AllowedTargets
 	}
 	return nil
+}
+
+func (x *GetWorkerResponse) GetProtocol() int32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
 }
 
 // WorkerServiceStopAllRequest is empty.
@@ -1527,7 +1537,7 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\"\x14\n" +
 	"\x12StopFanOutResponse\"\x12\n" +
-	"\x10GetWorkerRequest\"\x92\x02\n" +
+	"\x10GetWorkerRequest\"\xae\x02\n" +
 	"\x11GetWorkerResponse\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x18\n" +
@@ -1537,7 +1547,8 @@ const file_fanout_v1_worker_service_proto_rawDesc = "" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
 	"\x04caps\x18\x05 \x01(\v2\x0f.fanout.v1.CapsR\x04caps\x12#\n" +
 	"\rrunning_count\x18\x06 \x01(\x05R\frunningCount\x12'\n" +
-	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\"\x1d\n" +
+	"\x0fallowed_targets\x18\a \x03(\tR\x0eallowedTargets\x12\x1a\n" +
+	"\bprotocol\x18\b \x01(\x05R\bprotocol\"\x1d\n" +
 	"\x1bWorkerServiceStopAllRequest\"C\n" +
 	"\x1cWorkerServiceStopAllResponse\x12#\n" +
 	"\rstopped_count\x18\x01 \x01(\x03R\fstoppedCount\"\x92\x05\n" +

@@ -36,7 +36,7 @@ func (w *world) startBrain() *brain {
 	var err error
 	if b.session, err = w.memory.open(w.life); err == nil {
 		b.coordinator, err = coordinator.New(w.life, coordinator.Config{
-			Workers: w.workers, Store: b.session.Durable(), Lease: w.scenario.lease, Log: w.trace.log(b.name),
+			Workers: coordinator.WorkersFrom(w.find), Store: b.session.Durable(), Lease: w.scenario.lease, JoinEvery: w.scenario.looks, Log: w.trace.log(b.name),
 			Dial: func(address string) (coordinator.Conn, error) {
 				return &conn{brain: b, node: w.node(address), closed: make(chan struct{})}, nil
 			},

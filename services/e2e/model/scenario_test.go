@@ -31,6 +31,9 @@ type scenario struct {
 	concurrency int64
 	lateness    time.Duration // patience of a slot of an open loop; 0: none
 	workers     int
+	late        int           // of the workers, how many are found only from a time on
+	found       time.Duration // from which
+	looks       time.Duration // between two looks for workers
 	stateDirs   bool
 	keepAlive   bool // net/http with connections that are kept; otherwise the own engine, a connection for each slot
 	tallyOnly   bool
@@ -89,6 +92,7 @@ func (s *scenario) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d slots, length %v, concurrency %d, patience %v; %d workers (state %v), lease %v, %v, timeout %v\n",
 		s.shape, s.slots, s.length, s.concurrency, s.lateness, s.workers, s.stateDirs, s.lease, s.onLoss, s.timeout)
+	fmt.Fprintf(&b, "%d workers found after %v, looks every %v\n", s.late, s.found, s.looks)
 	fmt.Fprintf(&b, "target: %v each, trouble %.2f; keep-alive %v, tally only %v; network: %+v; calm %v, seed %d",
 		s.service, s.trouble, s.keepAlive, s.tallyOnly, s.network, s.calm, s.seed)
 	for _, e := range s.events {
@@ -120,6 +124,11 @@ func draw(t *rapid.T, shape string) *scenario {
 		seed:    rapid.Uint64().Draw(t, "seed"),
 	}
 	s.fit(t)
+	s.looks = rapid.SampledFrom([]time.Duration{time.Second, time.Second, 10 * time.Second}).Draw(t, "looks")
+	if s.workers > 1 && rapid.IntRange(0, 2).Draw(t, "some late") == 0 {
+		s.late = rapid.IntRange(1, s.workers-1).Draw(t, "late")
+		s.found = seconds("found", 1_000, 6_000)
+	}
 	if s.calm {
 		return s
 	}

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/fanout-load/fanout/services/coordinator"
 )
 
 // world is everything in one case.
@@ -23,7 +20,6 @@ type world struct {
 	judge    *judge
 	memory   *memory
 	nodes    []*node
-	workers  coordinator.Workers
 	dir      string    // of all state directories
 	quiet    time.Time // no fault happens any more
 
@@ -51,11 +47,9 @@ func newWorld(s *scenario, weak weakness, dir string) *world {
 	w.judge = &judge{world: w}
 	w.memory = newMemory()
 	w.quiet = time.Now()
-	var addresses []string
 	for i := range s.workers {
 		n := &node{world: w, index: i, address: fmt.Sprintf("w%d:7070", i), dice: newDice(s.seed, fmt.Sprint("node ", i)), link: newLink(), breaking: make(chan struct{})}
 		w.nodes = append(w.nodes, n)
-		addresses = append(addresses, n.address)
 	}
 	for _, e := range s.events {
 		if at := w.trace.begin.Add(e.at + e.lasts); at.After(w.quiet) {
@@ -65,11 +59,19 @@ func newWorld(s *scenario, weak weakness, dir string) *world {
 	if load := w.trace.begin.Add(s.expected()); !s.calm && load.After(w.quiet) {
 		w.quiet = load // the network has its manners for as long as the load
 	}
-	var err error
-	if w.workers, err = coordinator.ParseWorkers(strings.Join(addresses, ",")); err != nil {
-		w.wrongs.add("harness", "%v", err)
-	}
 	return w
+}
+
+// find is the addresses of the workers that are found by now.
+func (w *world) find(context.Context) (addresses []string, err error) {
+	n := len(w.nodes)
+	if w.trace.now() < w.scenario.found {
+		n -= w.scenario.late
+	}
+	for _, node := range w.nodes[:n] {
+		addresses = append(addresses, node.address)
+	}
+	return addresses, nil
 }
 
 // spawn runs f in a goroutine that has to end before the world does.

@@ -16,6 +16,7 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +49,7 @@ func over(dial func(context.Context) (net.Conn, error)) Dial {
 // reach reaches the worker, until the test's end.
 func reach(t *testing.T, worker fanoutv1.WorkerServiceServer) *Worker {
 	t.Helper()
-	w, err := Reach(t.Context(), serve(t, worker), address)
+	w, err := Reach(t.Context(), serve(t, worker), address, "v1.2.3")
 	if err != nil {
 		t.Fatalf("Reach() = %v, want a worker", err)
 	}
@@ -62,7 +63,16 @@ type polite struct {
 }
 
 func (polite) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "fake", ClockNanos: 1}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "fake", Protocol: wire.Protocol, ClockNanos: 1}, nil
+}
+
+// otherWorker is of a version whose protocol is another.
+type otherWorker struct {
+	fanoutv1.UnimplementedWorkerServiceServer
+}
+
+func (otherWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
+	return &fanoutv1.GetWorkerResponse{InstanceId: "other", Version: "v9.8.7", Protocol: 7, ClockNanos: 1}, nil
 }
 
 // muteWorker never says who it is.
@@ -94,7 +104,7 @@ func (w distantWorker) answer() int64 {
 }
 
 func (w distantWorker) GetWorker(context.Context, *fanoutv1.GetWorkerRequest) (*fanoutv1.GetWorkerResponse, error) {
-	return &fanoutv1.GetWorkerResponse{InstanceId: "distant", ClockNanos: w.answer()}, nil
+	return &fanoutv1.GetWorkerResponse{InstanceId: "distant", Protocol: wire.Protocol, ClockNanos: w.answer()}, nil
 }
 
 func (w distantWorker) RenewLease(context.Context, *fanoutv1.RenewLeaseRequest) (*fanoutv1.RenewLeaseResponse, error) {

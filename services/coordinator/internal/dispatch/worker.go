@@ -57,18 +57,35 @@ const (
 	leastTrips = 2
 )
 
-// Reach connects to the worker at address and asks who it is. The error says in one sentence what is wrong, the address
-// included.
-func Reach(ctx context.Context, dial Dial, address string) (*Worker, error) {
+// Reach connects to the worker at address and asks who it is. version is this coordinator's. The error says in one sentence what is
+// wrong, the address included; it is a *ProtocolError if the two cannot work together.
+func Reach(ctx context.Context, dial Dial, address, version string) (*Worker, error) {
 	w, err := Known(dial, address)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.ask(ctx); err != nil {
+	err = w.ask(ctx)
+	if p := w.Info.GetProtocol(); err == nil && p != wire.Protocol {
+		err = &ProtocolError{Address: address, Worker: w.Info.GetVersion(), Protocol: p, Coordinator: version}
+	}
+	if err != nil {
 		w.Close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// ProtocolError says that a worker speaks another protocol than this coordinator.
+type ProtocolError struct {
+	Address             string
+	Worker, Coordinator string // versions
+	Protocol            int32  // the worker's
+}
+
+// Error names both versions.
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("worker %s is of version %.80q and speaks protocol %d, and this coordinator is of version %q and speaks protocol %d; run the same version of both",
+		e.Address, e.Worker, e.Protocol, e.Coordinator, wire.Protocol)
 }
 
 // Known is the worker at an address that was reached before. Nothing is dialled yet, and its clock is not known.

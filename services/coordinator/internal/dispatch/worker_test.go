@@ -198,6 +198,10 @@ func TestReachFails(t *testing.T) {
 		{"dead", func(*testing.T) Dial {
 			return over(func(context.Context) (net.Conn, error) { return nil, errors.New("nobody listens here") })
 		}, 0, []string{address, "cannot be reached", "nobody listens here"}},
+		{
+			"of another protocol", func(t *testing.T) Dial { return serve(t, otherWorker{}) }, 0,
+			[]string{address, `version "v9.8.7"`, "protocol 7", `version "v1.2.3"`, "run the same version of both"},
+		},
 		{"no way there", func(*testing.T) Dial {
 			return func(string) (Conn, error) { return nil, errors.New("no such way") }
 		}, 0, []string{"no such way"}},
@@ -207,7 +211,7 @@ func TestReachFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dial := tt.dial(t)
 				begun := time.Now()
-				w, err := Reach(t.Context(), dial, address)
+				w, err := Reach(t.Context(), dial, address, "v1.2.3")
 				if err == nil {
 					w.Close()
 					t.Fatal("Reach() = a worker, want an error")

@@ -6,36 +6,32 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/dispatch"
 	"github.com/fanout-load/fanout/services/coordinator/internal/split"
+	"github.com/fanout-load/fanout/services/internal/run"
 	"github.com/fanout-load/fanout/services/internal/schedule"
 )
-
-// joinPause is the time between two looks for workers while a run has fewer than it began with.
-const joinPause = 10 * time.Second
 
 // mayJoin reports whether a run without workers waits for one.
 func (c *conductor) mayJoin() bool {
 	return c.joining > 0 || !c.start.IsZero() && time.Now().Before(c.giveUpAt)
 }
 
-// join looks for workers without a shard, those excepted that were told to stop everything, in the list or in DNS as they are now, while the run has fewer than it began with: at once
-// after a loss, then every 10 s, and every second while nobody is left.
+// join looks for workers without a shard, those excepted that were told to stop everything, in the list or in DNS as they are now: every
+// JoinEvery, at once after a loss, and every second while nobody is left.
 func (c *conductor) join(now time.Time) {
-	live := c.liveShards()
-	originals := 0
-	for _, s := range c.shards {
-		if s.hold.original {
-			originals++
-		}
-	}
-	wanted := originals - len(live)
-	if c.start.IsZero() || c.joining > 0 || c.allGranted() || c.stopped || wanted <= 0 || c.giveUpAt.IsZero() || now.Before(c.joinAfter) || !c.broken.IsZero() {
+	if c.start.IsZero() || c.joining > 0 || c.allGranted() || c.stopped || now.Before(c.joinAfter) || !c.broken.IsZero() {
 		return
 	}
-	c.joinAfter = now.Add(joinPause)
+	live := c.liveShards()
+	wanted := c.wanted(len(live))
+	if wanted <= 0 {
+		return
+	}
+	c.joinAfter = now.Add(c.config.JoinEvery)
 	if len(live) == 0 {
 		c.joinAfter = now.Add(tick / 2)
 	}
@@ -55,6 +51,25 @@ func (c *conductor) join(now time.Time) {
 	})
 }
 
+// wanted is how many workers may join so many that are live. An open loop takes all that its slots and its concurrency are enough for:
+// each gets its part of the next windows. A closed loop has its concurrency divided from the start, and takes as many as it has lost.
+// With CONTINUE the split stays as it was.
+func (c *conductor) wanted(live int) int {
+	switch {
+	case c.about.OnWorkerLoss == run.Continue:
+		return 0
+	case c.about.Plan.Load.OpenLoop != nil:
+		return split.Shards(c.about.Plan, c.slots.Slots(), math.MaxInt) - live
+	}
+	originals := 0
+	for _, s := range c.shards {
+		if s.hold.original {
+			originals++
+		}
+	}
+	return originals - live
+}
+
 // find is at most so many workers that answer, at addresses that are not taken.
 func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.Worker) {
 	ctx, cancel := context.WithTimeout(c.ctx, admitWithin)
@@ -72,8 +87,9 @@ func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.W
 		}
 		asked++
 		c.spawn(func() {
-			w, err := dispatch.Reach(ctx, c.config.Dial, address)
+			w, err := dispatch.Reach(ctx, c.config.Dial, address, c.config.Version)
 			if err != nil {
+				c.config.Log.Debug("a worker cannot join", "run_id", c.id, "worker", address, "error", err)
 				w = nil
 			} else {
 				context.AfterFunc(c.ctx, w.Close) // the run may end before it hears of the worker
@@ -96,17 +112,24 @@ func (c *conductor) find(taken map[string]bool, most int) (workers []*dispatch.W
 // found opens shards on workers that can join. A shard is granted slots once its lease is stored.
 func (c *conductor) found(workers []*dispatch.Worker) {
 	c.joining--
+	here := map[string]bool{}
+	for _, s := range c.liveShards() {
+		here[s.instanceID()] = true
+	}
 	for _, w := range workers {
-		if c.allGranted() || c.stopped {
+		id := w.InstanceID()
+		if c.allGranted() || c.stopped || id != "" && here[id] { // or is here by another of its addresses
 			w.Close()
 			continue
 		}
+		here[id] = true
 		c.joining++
 		s := c.newShard(w.Address)
 		s.id += "-" + rand.Text() // another worker may be asked for this place
 		s.joined = true
 		s.hold.concurrency = c.joinConcurrency()
 		s.setWorker(w)
+		c.compareVersions(w)
 		spec := c.spec(s)
 		c.spawn(func() { c.admit(s, spec) })
 	}

@@ -50,6 +50,7 @@ func (c *conductor) open() error {
 		return c.orCancelled(err)
 	}
 	c.startAt(time.Now().Add(max(startLead, startTrips*trip)))
+	c.joinAfter = c.start.Add(c.config.JoinEvery)
 	return nil
 }
 
@@ -116,7 +117,7 @@ func (c *conductor) reachAll(ctx context.Context) (time.Duration, error) {
 	workers := make([]*dispatch.Worker, len(c.shards))
 	var all sync.WaitGroup
 	for k, s := range c.shards {
-		all.Go(func() { workers[k], errs[k] = dispatch.Reach(ctx, c.config.Dial, s.address) })
+		all.Go(func() { workers[k], errs[k] = dispatch.Reach(ctx, c.config.Dial, s.address, c.config.Version) })
 	}
 	all.Wait()
 	var (
@@ -125,16 +126,28 @@ func (c *conductor) reachAll(ctx context.Context) (time.Duration, error) {
 	)
 	for k, s := range c.shards {
 		if errs[k] != nil {
-			s.refuse(run.Unreachable, errs[k].Error())
+			class := run.Unreachable
+			if other := (*dispatch.ProtocolError)(nil); errors.As(errs[k], &other) {
+				class = run.Refused
+			}
+			s.refuse(class, errs[k].Error())
 			if first == nil {
 				first = errs[k]
 			}
 			continue
 		}
 		s.setWorker(workers[k])
+		c.compareVersions(workers[k])
 		slowest = max(slowest, workers[k].Trip)
 	}
 	return slowest, first
+}
+
+// compareVersions says in the log that a worker is of another version, which works as long as the protocol is the same.
+func (c *conductor) compareVersions(w *dispatch.Worker) {
+	if v := w.Info.GetVersion(); v != c.config.Version {
+		c.config.Log.Warn("a worker is of another version", "run_id", c.id, "worker", w.Address, "worker_version", v, "version", c.config.Version)
+	}
 }
 
 // admitAll opens all shards and waits until every worker has admitted its own.

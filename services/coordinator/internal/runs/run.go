@@ -29,6 +29,8 @@ type Config struct {
 	ReadOnly bool
 	// Lease is how long a worker goes on without this coordinator.
 	Lease time.Duration
+	// JoinEvery is the time between two looks for workers that may join a run.
+	JoinEvery time.Duration
 	// MaxRunning is how many runs may go on at once.
 	MaxRunning int64
 	// MaxPerCreator is how many runs of one creator may go on at once, of those whom somebody has asked for a name; 0: as many as of
@@ -36,7 +38,9 @@ type Config struct {
 	MaxPerCreator int64
 	// Fenced is called when another coordinator has taken over the store: this one has to end.
 	Fenced func()
-	Log    *slog.Logger
+	// Version is this coordinator's.
+	Version string
+	Log     *slog.Logger
 }
 
 // Run is one run, as its readers see it. It is safe for concurrent use.

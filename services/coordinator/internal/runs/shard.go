@@ -177,6 +177,13 @@ func (s *shard) setWorker(w *dispatch.Worker) {
 	}
 }
 
+// instanceID is the worker's process; "" if it is not known.
+func (s *shard) instanceID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.instance
+}
+
 // refuse notes why the worker did not take the shard.
 func (s *shard) refuse(class run.FailureClass, message string) {
 	s.mu.Lock()
