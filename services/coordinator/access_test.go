@@ -1,65 +1,44 @@
 package coordinator_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator"
-	"github.com/fanout-load/fanout/services/internal/access"
+	"github.com/fanout-load/fanout/services/internal/access/accesstest"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
-// callers is the callers of a test, by their tokens.
+// callers is the callers of a test, and what lets them in.
 type callers struct {
 	grpcserve.Security
-	tokens map[string]string
+	*accesstest.Callers
 }
 
-// newCallers is ann and bob, who are runners, eve, who is a reader, and root, who is an admin.
 func newCallers(t *testing.T) *callers {
 	t.Helper()
-	c := &callers{tokens: map[string]string{}}
-	path := filepath.Join(t.TempDir(), "tokens")
-	for name, role := range map[string]access.Role{"ann": access.Runner, "bob": access.Runner, "eve": access.Reader, "root": access.Admin} {
-		c.tokens[name] = access.NewToken()
-		if err := access.Add(path, access.Entry{Name: name, Role: role, Hash: access.HashOf(c.tokens[name])}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file, err := access.Open(path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Access = &access.Control{Tokens: file}
-	return c
-}
-
-// as is a context whose calls are those of the caller.
-func (c *callers) as(ctx context.Context, name string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.tokens[name])
+	c := accesstest.New(t)
+	return &callers{grpcserve.Security{Access: c.Control}, c}
 }
 
 // begin creates a run that goes on, and waits until the target has heard of it.
 func (c *callers) begin(t *testing.T, s *service, name, url string) *fanoutv1.Run {
 	t.Helper()
-	response, err := s.CreateRun(c.as(t.Context(), name), &fanoutv1.CreateRunRequest{Plan: closedLoop(url, 1000, 1)})
+	response, err := s.CreateRun(c.As(t.Context(), name), &fanoutv1.CreateRunRequest{Plan: closedLoop(url, 1000, 1)})
 	if err != nil {
 		t.Fatalf("CreateRun as %s = %v", name, err)
 	}
 	eventually(t, "a run that goes on", func() bool {
-		got, err := s.GetRun(c.as(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: response.GetRun().GetId()})
+		got, err := s.GetRun(c.As(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: response.GetRun().GetId()})
 		return err == nil && got.GetRun().GetTally().GetCounts().GetInFlight() > 0
 	})
 	return response.GetRun()
@@ -68,7 +47,7 @@ func (c *callers) begin(t *testing.T, s *service, name, url string) *fanoutv1.Ru
 // end is the run at its end.
 func (c *callers) end(t *testing.T, s *service, id string) *fanoutv1.Run {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(c.as(t.Context(), "eve"), patience)
+	ctx, cancel := context.WithTimeout(c.As(t.Context(), "eve"), patience)
 	defer cancel()
 	stream, err := s.WatchRun(ctx, &fanoutv1.WatchRunRequest{RunId: id})
 	if err != nil {
@@ -86,39 +65,39 @@ func TestRunsBelongToTheirCreator(t *testing.T) {
 	run := who.begin(t, s, "ann", o.URL()+"/stall")
 	id := run.GetId()
 	for _, name := range []string{"ann", "bob", "eve", "root"} {
-		got, err := s.GetRun(who.as(t.Context(), name), &fanoutv1.GetRunRequest{RunId: id})
+		got, err := s.GetRun(who.As(t.Context(), name), &fanoutv1.GetRunRequest{RunId: id})
 		if err != nil || got.GetRun().GetCreator() != "ann" {
 			t.Errorf("GetRun as %s = creator %q, %v, want ann's run", name, got.GetRun().GetCreator(), err)
 		}
 	}
-	_, err := s.CancelRun(who.as(t.Context(), "bob"), &fanoutv1.CancelRunRequest{RunId: id})
+	_, err := s.CancelRun(who.As(t.Context(), "bob"), &fanoutv1.CancelRunRequest{RunId: id})
 	wantError(t, "CancelRun as bob", err, codes.PermissionDenied, "NOT_OWNER")
 	if !strings.Contains(err.Error(), "created by ann, and you are bob") {
 		t.Errorf("CancelRun as bob = %v, want it to name ann", err)
 	}
-	_, err = s.CancelRun(who.as(t.Context(), "eve"), &fanoutv1.CancelRunRequest{RunId: id})
+	_, err = s.CancelRun(who.As(t.Context(), "eve"), &fanoutv1.CancelRunRequest{RunId: id})
 	wantError(t, "CancelRun as eve", err, codes.PermissionDenied, "ROLE_TOO_LOW")
-	if got, err := s.GetRun(who.as(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: id}); err != nil || got.GetRun().GetState() != fanoutv1.State_STATE_RUNNING {
+	if got, err := s.GetRun(who.As(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: id}); err != nil || got.GetRun().GetState() != fanoutv1.State_STATE_RUNNING {
 		t.Errorf("GetRun after others have tried to cancel it = %v, %v, want it RUNNING", got.GetRun().GetState(), err)
 	}
-	if _, err := s.CancelRun(who.as(t.Context(), "ann"), &fanoutv1.CancelRunRequest{RunId: id}); err != nil {
+	if _, err := s.CancelRun(who.As(t.Context(), "ann"), &fanoutv1.CancelRunRequest{RunId: id}); err != nil {
 		t.Errorf("CancelRun as ann = %v", err)
 	}
 	wantVerdict(t, who.end(t, s, id), fanoutv1.Verdict_VERDICT_CANCELLED, "the run was cancelled")
-	_, err = s.DeleteRun(who.as(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
+	_, err = s.DeleteRun(who.As(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
 	wantError(t, "DeleteRun as bob", err, codes.PermissionDenied, "NOT_OWNER")
-	if _, err := s.DeleteRun(who.as(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: id}); err != nil {
+	if _, err := s.DeleteRun(who.As(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: id}); err != nil {
 		t.Errorf("DeleteRun as ann = %v", err)
 	}
-	_, err = s.DeleteRun(who.as(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
+	_, err = s.DeleteRun(who.As(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
 	wantError(t, "DeleteRun of what is gone", err, codes.NotFound, "NOT_FOUND")
 
 	other := who.begin(t, s, "bob", o.URL()+"/stall").GetId()
-	if _, err := s.CancelRun(who.as(t.Context(), "root"), &fanoutv1.CancelRunRequest{RunId: other}); err != nil {
+	if _, err := s.CancelRun(who.As(t.Context(), "root"), &fanoutv1.CancelRunRequest{RunId: other}); err != nil {
 		t.Errorf("CancelRun as root = %v", err)
 	}
 	who.end(t, s, other)
-	if _, err := s.DeleteRun(who.as(t.Context(), "root"), &fanoutv1.DeleteRunRequest{RunId: other}); err != nil {
+	if _, err := s.DeleteRun(who.As(t.Context(), "root"), &fanoutv1.DeleteRunRequest{RunId: other}); err != nil {
 		t.Errorf("DeleteRun as root = %v", err)
 	}
 }
@@ -136,7 +115,7 @@ func TestTheCreatorIsStored(t *testing.T) {
 		}
 		config, ctx := coordinator.Config{Store: session}, t.Context()
 		if name != "" {
-			config.Security, ctx = who.Security, who.as(t.Context(), name)
+			config.Security, ctx = who.Security, who.As(t.Context(), name)
 		}
 		s := startWith(t, config, dead)
 		created, err := s.CreateRun(ctx, &fanoutv1.CreateRunRequest{Plan: closedLoop("http://127.0.0.1:1/", 1, 1)})
@@ -152,23 +131,23 @@ func TestTheCreatorIsStored(t *testing.T) {
 	}
 	s := startWith(t, coordinator.Config{Store: session, Security: who.Security}, dead)
 	for name, id := range ids {
-		list, err := s.ListRuns(who.as(t.Context(), "eve"), &fanoutv1.ListRunsRequest{})
+		list, err := s.ListRuns(who.As(t.Context(), "eve"), &fanoutv1.ListRunsRequest{})
 		if err != nil || len(list.GetRuns()) != len(ids) {
 			t.Fatalf("ListRuns = %v, %v", list, err)
 		}
-		got, err := s.GetRun(who.as(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: id})
+		got, err := s.GetRun(who.As(t.Context(), "eve"), &fanoutv1.GetRunRequest{RunId: id})
 		if err != nil || got.GetRun().GetCreator() != name {
 			t.Errorf("GetRun = creator %q, %v, want %q", got.GetRun().GetCreator(), err, name)
 		}
-		_, err = s.DeleteRun(who.as(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
+		_, err = s.DeleteRun(who.As(t.Context(), "bob"), &fanoutv1.DeleteRunRequest{RunId: id})
 		wantError(t, "DeleteRun as bob", err, codes.PermissionDenied, "NOT_OWNER")
 	}
-	if _, err := s.DeleteRun(who.as(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: ids["ann"]}); err != nil {
+	if _, err := s.DeleteRun(who.As(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: ids["ann"]}); err != nil {
 		t.Errorf("DeleteRun as ann = %v", err)
 	}
-	_, err = s.DeleteRun(who.as(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: ids[""]})
+	_, err = s.DeleteRun(who.As(t.Context(), "ann"), &fanoutv1.DeleteRunRequest{RunId: ids[""]})
 	wantError(t, "DeleteRun of nobody's as ann", err, codes.PermissionDenied, "NOT_OWNER")
-	if _, err := s.DeleteRun(who.as(t.Context(), "root"), &fanoutv1.DeleteRunRequest{RunId: ids[""]}); err != nil {
+	if _, err := s.DeleteRun(who.As(t.Context(), "root"), &fanoutv1.DeleteRunRequest{RunId: ids[""]}); err != nil {
 		t.Errorf("DeleteRun of nobody's as root = %v", err)
 	}
 }
@@ -179,7 +158,7 @@ func TestRequestIDsAreEachCreators(t *testing.T) {
 	who := newCallers(t)
 	s := startWith(t, coordinator.Config{Security: who.Security}, dead)
 	create := func(name string, n int64) (string, error) {
-		response, err := s.CreateRun(who.as(t.Context(), name), &fanoutv1.CreateRunRequest{RequestId: "same", Plan: closedLoop("http://127.0.0.1:1/", n, 1)})
+		response, err := s.CreateRun(who.As(t.Context(), name), &fanoutv1.CreateRunRequest{RequestId: "same", Plan: closedLoop("http://127.0.0.1:1/", n, 1)})
 		return response.GetRun().GetId(), err
 	}
 	first, err := create("ann", 1)
@@ -207,23 +186,23 @@ func TestRunsPerSubject(t *testing.T) {
 	first := who.begin(t, s, "ann", o.URL()+"/stall")
 	second := who.begin(t, s, "ann", o.URL()+"/stall")
 	request := &fanoutv1.CreateRunRequest{Plan: closedLoop(o.URL()+"/ok", 1, 1)}
-	_, err := s.CreateRun(who.as(t.Context(), "ann"), request)
+	_, err := s.CreateRun(who.As(t.Context(), "ann"), request)
 	wantError(t, "CreateRun of a third run", err, codes.ResourceExhausted, "FULL")
 	quota, ok := status.Convert(err).Details()[1].(*errdetails.QuotaFailure)
 	if !ok || quota.GetViolations()[0].GetSubject() != "ann" || !strings.Contains(err.Error(), "2 runs of ann") ||
 		!strings.Contains(err.Error(), "--max-runs-per-subject") {
 		t.Errorf("CreateRun of a third run = %v with %v, want the cap, its value and ann", err, quota)
 	}
-	if _, err := s.CreateRun(who.as(t.Context(), "bob"), request); err != nil {
+	if _, err := s.CreateRun(who.As(t.Context(), "bob"), request); err != nil {
 		t.Errorf("CreateRun as bob = %v, want a run", err)
 	}
 	for _, id := range []string{first.GetId(), second.GetId()} {
-		if _, err := s.CancelRun(who.as(t.Context(), "ann"), &fanoutv1.CancelRunRequest{RunId: id}); err != nil {
+		if _, err := s.CancelRun(who.As(t.Context(), "ann"), &fanoutv1.CancelRunRequest{RunId: id}); err != nil {
 			t.Fatal(err)
 		}
 		who.end(t, s, id)
 	}
-	if _, err := s.CreateRun(who.as(t.Context(), "ann"), request); err != nil {
+	if _, err := s.CreateRun(who.As(t.Context(), "ann"), request); err != nil {
 		t.Errorf("CreateRun after the others have ended = %v, want a run", err)
 	}
 }
@@ -248,10 +227,10 @@ func TestStopAll(t *testing.T) {
 		ids = append(ids, who.begin(t, s, name, o.URL()+"/delay/20ms").GetId())
 	}
 	for _, name := range []string{"ann", "eve"} {
-		_, err := s.StopAll(who.as(t.Context(), name), &fanoutv1.CoordinatorServiceStopAllRequest{})
+		_, err := s.StopAll(who.As(t.Context(), name), &fanoutv1.CoordinatorServiceStopAllRequest{})
 		wantError(t, "StopAll as "+name, err, codes.PermissionDenied, "ROLE_TOO_LOW")
 	}
-	response, err := s.StopAll(who.as(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{})
+	response, err := s.StopAll(who.As(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{})
 	if err != nil || response.GetStoppedCount() != 3 {
 		t.Fatalf("StopAll = %v, %v, want 3 stopped", response, err)
 	}
@@ -261,52 +240,28 @@ func TestStopAll(t *testing.T) {
 		wantClosed(t, run)
 	}
 	before := o.Ledger().Total()
-	response, err = s.StopAll(who.as(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{})
+	response, err = s.StopAll(who.As(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{})
 	if err != nil || response.GetStoppedCount() != 0 {
 		t.Errorf("StopAll of nothing = %v, %v, want 0", response, err)
 	}
 	if after := o.Ledger().Total(); after != before {
 		t.Errorf("the target heard of %d requests after the end of all runs", after-before)
 	}
-	if _, err := s.CreateRun(who.as(t.Context(), "ann"), &fanoutv1.CreateRunRequest{Plan: closedLoop(o.URL()+"/ok", 1, 1)}); err != nil {
+	if _, err := s.CreateRun(who.As(t.Context(), "ann"), &fanoutv1.CreateRunRequest{Plan: closedLoop(o.URL()+"/ok", 1, 1)}); err != nil {
 		t.Errorf("CreateRun after StopAll = %v, want a run", err)
 	}
-}
-
-// lines is a log that is written and read at once.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// with is the lines that have the text.
-func (l *lines) with(text string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return found
 }
 
 // The log has a line on each run that was accepted, that was refused and that has ended, and no secret of its URL.
 func TestAuditLines(t *testing.T) {
 	t.Parallel()
 	o, who := startOracle(t), newCallers(t)
-	log := new(lines)
+	log := new(logtest.Log)
 	s := startWith(t, coordinator.Config{Security: who.Security, MaxRunsPerSubject: 1, Log: slog.New(slog.NewTextHandler(log, nil))}, newWorkers(t, 1)...)
 	url := strings.Replace(o.URL(), "://", "://ann:canary@", 1) + "/ok?token=canary"
 	host := strings.TrimPrefix(o.URL(), "http://")
 	create := func(p *fanoutv1.Plan) (*fanoutv1.CreateRunResponse, error) {
-		return s.CreateRun(who.as(t.Context(), "ann"), &fanoutv1.CreateRunRequest{Plan: p})
+		return s.CreateRun(who.As(t.Context(), "ann"), &fanoutv1.CreateRunRequest{Plan: p})
 	}
 	created, err := create(closedLoop(url, 3, 1))
 	if err != nil {
@@ -320,13 +275,13 @@ func TestAuditLines(t *testing.T) {
 	if _, err := create(closedLoop("canary", 3, 1)); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("CreateRun of no URL = %v, want INVALID_ARGUMENT", err)
 	}
-	if _, err := s.StopAll(who.as(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{}); err != nil {
+	if _, err := s.StopAll(who.As(t.Context(), "root"), &fanoutv1.CoordinatorServiceStopAllRequest{}); err != nil {
 		t.Error(err)
 	}
 	who.end(t, s, going.GetId())
 	wantLine := func(n int, what string, words ...string) {
 		t.Helper()
-		found := log.with(what)
+		found := log.With(what)
 		if len(found) != n {
 			t.Errorf("%q is logged %d times, want %d", what, len(found), n)
 			return
@@ -342,7 +297,7 @@ func TestAuditLines(t *testing.T) {
 	wantLine(2, "audit: run ended", "subject=ann", "targets=["+host+"]", "planned=3", "responses=3", "unknown=0", "verdict=PASSED", "run_id="+id)
 	wantLine(2, "audit: run refused", "subject=ann", "peer=bufconn", "planned=3", "code=ResourceExhausted")
 	wantLine(1, "audit: all runs stopped", "subject=root", "stopped=1")
-	if found := log.with("canary"); len(found) > 0 {
+	if found := log.With("canary"); len(found) > 0 {
 		t.Errorf("the log has %q, want no secret", found)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
@@ -168,10 +169,10 @@ func TestAWorkerOfAnotherVersion(t *testing.T) {
 	o := startOracle(t)
 	other := worker.New(worker.Config{Version: "v1.3.0"})
 	t.Cleanup(other.Close)
-	log := new(lines)
+	log := new(logtest.Log)
 	r := startWith(t, coordinator.Config{Version: "v1.2.0", Log: slog.New(slog.NewTextHandler(log, nil))}, other).carryOut(t, closedLoop(o.URL()+"/ok", 10, 1))
 	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
-	found := log.with("of another version")
+	found := log.With("of another version")
 	if len(found) != 1 || !strings.Contains(found[0], "worker="+address(0)+" worker_version=v1.3.0 version=v1.2.0") {
 		t.Errorf("log = %q, want one line with both versions", found)
 	}

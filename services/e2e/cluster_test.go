@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
 // The bounds that leases promise.
@@ -99,7 +101,7 @@ func (c *cluster) isCalm(t *testing.T) {
 type running struct {
 	cluster        *cluster
 	cmd            *exec.Cmd
-	stdout, stderr safeBuffer
+	stdout, stderr logtest.Log
 	ended          chan struct{}
 	begun          time.Time
 }
@@ -138,11 +140,11 @@ func (r *running) report(t *testing.T, within time.Duration) (*report, int) {
 	select {
 	case <-r.ended:
 	case <-time.After(within):
-		t.Fatalf("the run did not end within %v\n%s", within, r.stderr.tail(2048))
+		t.Fatalf("the run did not end within %v\n%s", within, tail(&r.stderr, 2048))
 	}
 	code := r.cmd.ProcessState.ExitCode()
 	if r.stdout.String() == "" {
-		t.Fatalf("the run ended with exit code %d and no report:\n%s", code, r.stderr.tail(2048))
+		t.Fatalf("the run ended with exit code %d and no report:\n%s", code, tail(&r.stderr, 2048))
 	}
 	found := parse(t, r.stdout.String())
 	found.check(t, code)

@@ -71,7 +71,7 @@ func TestFaultFullDisk(t *testing.T) {
 		t.Errorf("the run ended %v after the disk was full, want about a lease", ended-full)
 	}
 	if !c.coordinator.alive() {
-		t.Fatalf("the coordinator has ended: %s", c.coordinator.log.tail(2048))
+		t.Fatalf("the coordinator has ended: %s", tail(&c.coordinator.log, 2048))
 	}
 	got := c.fanout(t, "run", "--coordinator", c.coordinator.address, "-n", "5", j.URL()+"/ok")
 	if log := c.coordinator.log.String(); got.code != 1 || !strings.Contains(got.stderr, "store failed") || !strings.Contains(log, c.store) || !strings.Contains(log, "make room") {

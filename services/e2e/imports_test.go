@@ -19,7 +19,7 @@ func TestImportDirection(t *testing.T) {
 	}
 	grpcUsers := slices.Concat(protoUsers, []string{
 		"services/internal/rpcerr", "services/internal/grpcserve", "services/internal/grpcdial",
-		"services/internal/grpctls",
+		"services/internal/grpctls", "services/internal/access/accesstest",
 	})
 	pure := []string{"plan", "schedule", "outcome", "tally", "histogram", "run"}
 	for _, p := range packages(t) {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
 // process is a fanout service at an address of its own, so that it can be killed and started again there.
@@ -25,7 +27,7 @@ type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer // the system closes it when the tests die, and the service ends
 	ended chan struct{}
-	log   safeBuffer
+	log   logtest.Log
 }
 
 // newProcess is a service that is not started yet; the test's end ends it.
@@ -34,7 +36,7 @@ func newProcess(t *testing.T, address string, args ...string) *process {
 	p := &process{address: address, args: args}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the end of the log of fanout %s %s:\n%s", args[0], address, p.log.tail(1024))
+			t.Logf("the end of the log of fanout %s %s:\n%s", args[0], address, tail(&p.log, 1024))
 		}
 		p.kill()
 	})
@@ -45,7 +47,7 @@ func newProcess(t *testing.T, address string, args ...string) *process {
 func (p *process) start(t *testing.T) {
 	t.Helper()
 	if err := p.tryStart(); err != nil {
-		t.Fatalf("fanout %s: %v\n%s", strings.Join(p.args, " "), err, p.log.tail(4096))
+		t.Fatalf("fanout %s: %v\n%s", strings.Join(p.args, " "), err, tail(&p.log, 4096))
 	}
 }
 
@@ -98,7 +100,7 @@ func (p *process) kill() bool {
 func (p *process) mustKill(t *testing.T) {
 	t.Helper()
 	if !p.kill() {
-		t.Fatalf("fanout %s had ended before it was killed: %v\n%s", p.args[0], p.cmd.ProcessState, p.log.tail(4096))
+		t.Fatalf("fanout %s had ended before it was killed: %v\n%s", p.args[0], p.cmd.ProcessState, tail(&p.log, 4096))
 	}
 }
 

@@ -1,51 +1,32 @@
 package worker_test
 
 import (
-	"context"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
-	"github.com/fanout-load/fanout/services/internal/access"
+	"github.com/fanout-load/fanout/services/internal/access/accesstest"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
-// callers is the callers of a test, by their tokens: ann and bob are runners, eve is a reader, root an admin.
+// callers is the callers of a test, and what lets them in.
 type callers struct {
 	grpcserve.Security
-	tokens map[string]string
+	*accesstest.Callers
 }
 
 func newCallers(t *testing.T) *callers {
 	t.Helper()
-	c := &callers{tokens: map[string]string{}}
-	path := filepath.Join(t.TempDir(), "tokens")
-	for name, role := range map[string]access.Role{"ann": access.Runner, "bob": access.Runner, "eve": access.Reader, "root": access.Admin} {
-		c.tokens[name] = access.NewToken()
-		if err := access.Add(path, access.Entry{Name: name, Role: role, Hash: access.HashOf(c.tokens[name])}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file, err := access.Open(path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Access = &access.Control{Tokens: file}
-	return c
-}
-
-// as is a context whose calls are those of the caller.
-func (c *callers) as(ctx context.Context, name string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.tokens[name])
+	c := accesstest.New(t)
+	return &callers{grpcserve.Security{Access: c.Control}, c}
 }
 
 // begun is a call that goes on.
@@ -57,7 +38,7 @@ type begun struct {
 // begin begins a call, or a shard of a run, that goes on, and waits until it has started.
 func (c *callers) begin(t *testing.T, client fanoutv1.WorkerServiceClient, name string, request *fanoutv1.FanOutRequest) *begun {
 	t.Helper()
-	stream, err := client.FanOut(c.as(t.Context(), name), request)
+	stream, err := client.FanOut(c.As(t.Context(), name), request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +81,7 @@ func TestCallsBelongToTheirCaller(t *testing.T) {
 	request := &fanoutv1.FanOutRequest{Plan: planOf(closedLoop(1000, 1), o.URL()+"/stall")}
 	first, second := who.begin(t, client, "ann", request), who.begin(t, client, "ann", request)
 	stop := func(name string, call *begun) error {
-		_, err := client.StopFanOut(who.as(t.Context(), name), &fanoutv1.StopFanOutRequest{RunId: call.runID})
+		_, err := client.StopFanOut(who.As(t.Context(), name), &fanoutv1.StopFanOutRequest{RunId: call.runID})
 		return err
 	}
 	wantNotOwner(t, "StopFanOut as bob", stop("bob", first), "ann")
@@ -126,14 +107,14 @@ func TestNamesAreEachCallers(t *testing.T) {
 	_, client := start(t, worker.Config{Security: who.Security})
 	request := &fanoutv1.FanOutRequest{Plan: planOf(closedLoop(1000, 1), o.URL()+"/stall"), Shard: shardOf(0, 400)}
 	anns, bobs := who.begin(t, client, "ann", request), who.begin(t, client, "bob", request)
-	again, err := client.FanOut(who.as(t.Context(), "bob"), request)
+	again, err := client.FanOut(who.As(t.Context(), "bob"), request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = again.Recv()
 	wantCode(t, "bob's shard again", err, codes.AlreadyExists)
 	for name, call := range map[string]*begun{"bob": bobs, "ann": anns} {
-		if _, err := client.StopFanOut(who.as(t.Context(), name), &fanoutv1.StopFanOutRequest{RunId: "run", ShardId: "s0"}); err != nil {
+		if _, err := client.StopFanOut(who.As(t.Context(), name), &fanoutv1.StopFanOutRequest{RunId: "run", ShardId: "s0"}); err != nil {
 			t.Errorf("StopFanOut as %s = %v", name, err)
 		}
 		call.end(t)
@@ -151,7 +132,7 @@ func TestLeasesBelongToTheirCaller(t *testing.T) {
 		t.Helper()
 		request := h.request("run")
 		request.Shard.LeaseId = id
-		stream, err := client.FanOut(who.as(t.Context(), name), request)
+		stream, err := client.FanOut(who.As(t.Context(), name), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,27 +153,27 @@ func TestLeasesBelongToTheirCaller(t *testing.T) {
 
 	attach := h.request("run")
 	attach.Shard.LeaseId, attach.Shard.Epoch = id, 99
-	stream, err := client.FanOut(who.as(t.Context(), "bob"), attach)
+	stream, err := client.FanOut(who.As(t.Context(), "bob"), attach)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = stream.Recv()
 	wantNotOwner(t, "FanOut with ann's lease as bob", err, "ann")
-	info, err := client.GetWorker(who.as(t.Context(), "eve"), &fanoutv1.GetWorkerRequest{})
+	info, err := client.GetWorker(who.As(t.Context(), "eve"), &fanoutv1.GetWorkerRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	renewal := &fanoutv1.RenewLeaseRequest{
 		LeaseId: id, Epoch: 99, StartClockNanos: info.GetClockNanos(), Grants: consecutive(0, 50), LastGrant: true, Stop: true, Release: true,
 	}
-	_, err = client.RenewLease(who.as(t.Context(), "bob"), renewal)
+	_, err = client.RenewLease(who.As(t.Context(), "bob"), renewal)
 	wantNotOwner(t, "RenewLease as bob", err, "ann")
-	_, err = client.StopFanOut(who.as(t.Context(), "root"), &fanoutv1.StopFanOutRequest{RunId: "run", ShardId: "s0"})
+	_, err = client.StopFanOut(who.As(t.Context(), "root"), &fanoutv1.StopFanOutRequest{RunId: "run", ShardId: "s0"})
 	wantCode(t, "StopFanOut of a lease", err, codes.NotFound)
 
 	// Nothing of what bob tried has been heard: ann's epoch is obeyed, and the lease is not stopped.
 	renewal.Epoch, renewal.Stop, renewal.Release = 1, false, false
-	position, err := client.RenewLease(who.as(t.Context(), "ann"), renewal)
+	position, err := client.RenewLease(who.As(t.Context(), "ann"), renewal)
 	if err != nil || position.GetGrantedCount() != 50 {
 		t.Fatalf("RenewLease as ann = %v, %v, want 50 granted", position, err)
 	}
@@ -202,7 +183,7 @@ func TestLeasesBelongToTheirCaller(t *testing.T) {
 	if n := o.Ledger().Total(); n != 50 {
 		t.Errorf("the target saw %d requests, want 50", n)
 	}
-	if _, err := client.RenewLease(who.as(t.Context(), "root"), &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 1, Release: true}); err != nil {
+	if _, err := client.RenewLease(who.As(t.Context(), "root"), &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 1, Release: true}); err != nil {
 		t.Errorf("RenewLease as root = %v", err)
 	}
 }
@@ -213,7 +194,7 @@ func TestCallsPerSubject(t *testing.T) {
 	o, who := oracle(t), newCallers(t)
 	w, client := start(t, worker.Config{Security: who.Security, MaxCallsPerSubject: 2})
 	t.Cleanup(w.Close)
-	if told, err := client.GetWorker(who.as(t.Context(), "ann"), &fanoutv1.GetWorkerRequest{}); err != nil || told.GetCaps().GetMaxSubjectCallCount() != 2 {
+	if told, err := client.GetWorker(who.As(t.Context(), "ann"), &fanoutv1.GetWorkerRequest{}); err != nil || told.GetCaps().GetMaxSubjectCallCount() != 2 {
 		t.Errorf("GetWorker = %v, %v, want it to tell of the 2 calls", told, err)
 	}
 	h := &leaseholder{t: t, plan: planOf(closedLoop(100, 1), o.URL()+"/stall"), lease: leaseOfTest, epoch: 1}
@@ -221,7 +202,7 @@ func TestCallsPerSubject(t *testing.T) {
 	first := who.begin(t, client, "ann", request)
 	who.begin(t, client, "ann", h.request("run"))
 	for name, more := range map[string]*fanoutv1.FanOutRequest{"a call": request, "a lease": h.request("another")} {
-		stream, err := client.FanOut(who.as(t.Context(), "ann"), more)
+		stream, err := client.FanOut(who.As(t.Context(), "ann"), more)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +215,7 @@ func TestCallsPerSubject(t *testing.T) {
 		}
 	}
 	who.begin(t, client, "bob", request)
-	if _, err := client.StopFanOut(who.as(t.Context(), "ann"), &fanoutv1.StopFanOutRequest{RunId: first.runID}); err != nil {
+	if _, err := client.StopFanOut(who.As(t.Context(), "ann"), &fanoutv1.StopFanOutRequest{RunId: first.runID}); err != nil {
 		t.Fatal(err)
 	}
 	first.end(t)
@@ -265,7 +246,7 @@ func TestStopAll(t *testing.T) {
 	t.Cleanup(w.Close)
 	h := &leaseholder{t: t, plan: planOf(closedLoop(5000, 2), o.URL()+"/delay/20ms"), lease: leaseOfTest, epoch: 1}
 	direct := who.begin(t, client, "ann", &fanoutv1.FanOutRequest{Plan: h.plan})
-	stream, err := client.FanOut(who.as(t.Context(), "bob"), h.request("run"))
+	stream, err := client.FanOut(who.As(t.Context(), "bob"), h.request("run"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,11 +254,11 @@ func TestStopAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := client.GetWorker(who.as(t.Context(), "eve"), &fanoutv1.GetWorkerRequest{})
+	info, err := client.GetWorker(who.As(t.Context(), "eve"), &fanoutv1.GetWorkerRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.RenewLease(who.as(t.Context(), "bob"), &fanoutv1.RenewLeaseRequest{
+	_, err = client.RenewLease(who.As(t.Context(), "bob"), &fanoutv1.RenewLeaseRequest{
 		LeaseId: first.GetStarted().GetLeaseId(), Epoch: 1, StartClockNanos: info.GetClockNanos(), Grants: consecutive(0, 5000),
 	})
 	if err != nil {
@@ -287,10 +268,10 @@ func TestStopAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"ann", "eve"} {
-		_, err := client.StopAll(who.as(t.Context(), name), &fanoutv1.WorkerServiceStopAllRequest{})
+		_, err := client.StopAll(who.As(t.Context(), name), &fanoutv1.WorkerServiceStopAllRequest{})
 		wantCode(t, "StopAll as "+name, err, codes.PermissionDenied)
 	}
-	response, err := client.StopAll(who.as(t.Context(), "root"), &fanoutv1.WorkerServiceStopAllRequest{})
+	response, err := client.StopAll(who.As(t.Context(), "root"), &fanoutv1.WorkerServiceStopAllRequest{})
 	if err != nil || response.GetStoppedCount() != 2 {
 		t.Fatalf("StopAll = %v, %v, want 2 stopped", response, err)
 	}
@@ -301,7 +282,7 @@ func TestStopAll(t *testing.T) {
 		}
 	}
 	total := o.Ledger().Total()
-	response, err = client.StopAll(who.as(t.Context(), "root"), &fanoutv1.WorkerServiceStopAllRequest{})
+	response, err = client.StopAll(who.As(t.Context(), "root"), &fanoutv1.WorkerServiceStopAllRequest{})
 	if err != nil || response.GetStoppedCount() != 0 {
 		t.Errorf("StopAll of nothing = %v, %v, want 0", response, err)
 	}
@@ -315,7 +296,7 @@ func TestStopAll(t *testing.T) {
 func TestTheLogNamesTheSubject(t *testing.T) {
 	t.Parallel()
 	o, who := oracle(t), newCallers(t)
-	var log lockedBuffer
+	var log logtest.Log
 	_, client := start(t, worker.Config{Security: who.Security, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	call := who.begin(t, client, "ann", &fanoutv1.FanOutRequest{Plan: planOf(nil, o.URL()+"/ok", "http://10.0.0.1/")})
 	call.end(t)

@@ -1,16 +1,15 @@
 package worker_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
@@ -57,24 +56,6 @@ func TestConnectionsBetweenCalls(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a buffer that many goroutines may write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // A worker says in its log what its machine lacks for its share of a run, and nothing where that is enough.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
@@ -93,7 +74,7 @@ func TestPreflight(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := oracle(t)
-			var log lockedBuffer
+			var log logtest.Log
 			_, client := start(t, worker.Config{Caps: caps, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			p := planOf(openLoop(tt.rate), o.URL()+"/ok")
 			p.Load.Duration = durationpb.New(200e6)

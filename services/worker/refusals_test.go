@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
@@ -33,7 +34,7 @@ func TestTenRefusalsEndACall(t *testing.T) {
 			t.Run(tt.name+" "+engine.String(), func(t *testing.T) {
 				t.Parallel()
 				o := oracle(t)
-				var log lockedBuffer
+				var log logtest.Log
 				_, client := start(t, worker.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 				p := planOf(tt.load, o.URL()+"/ok", "http://user:canary@10.0.0.1:8080/canary?canary")
 				p.Http.Engine = engine

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
@@ -57,7 +58,7 @@ func TestSecretsAreSent(t *testing.T) {
 func TestSecretsThatAreNotAllowedRefuseTheCall(t *testing.T) {
 	t.Parallel()
 	o := oracle(t)
-	var log lockedBuffer
+	var log logtest.Log
 	_, client := start(t, worker.Config{
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 		Secrets: worker.Secrets{

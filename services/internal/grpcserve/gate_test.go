@@ -10,7 +10,6 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,36 +26,19 @@ import (
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/access"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
 // guarded is a server of both services, of which none does anything, and where it listens.
 type guarded struct {
 	*Server
 	l   *bufconn.Listener
-	log *buffer
-}
-
-// buffer is a log that is written and read at once.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	log *logtest.Log
 }
 
 func serveGuarded(t *testing.T, security Security) *guarded {
 	t.Helper()
-	g := &guarded{l: bufconn.Listen(1 << 16), log: new(buffer)}
+	g := &guarded{l: bufconn.Listen(1 << 16), log: new(logtest.Log)}
 	g.Server = New(slog.New(slog.NewTextHandler(g.log, nil)), security)
 	fanoutv1.RegisterWorkerServiceServer(g, fanoutv1.UnimplementedWorkerServiceServer{})
 	fanoutv1.RegisterCoordinatorServiceServer(g, fanoutv1.UnimplementedCoordinatorServiceServer{})
@@ -237,7 +219,7 @@ func TestWhatIsNotListedIsClosed(t *testing.T) {
 		security Security
 		want     codes.Code
 	}{{Security{Access: control}, codes.PermissionDenied}, {Security{}, codes.OK}} {
-		g := &guarded{l: bufconn.Listen(1 << 16), log: new(buffer)}
+		g := &guarded{l: bufconn.Listen(1 << 16), log: new(logtest.Log)}
 		g.Server = New(slog.New(slog.DiscardHandler), tt.security)
 		g.RegisterService(&unlisted, nil)
 		done := make(chan struct{})

@@ -90,8 +90,8 @@ func TestCallers(t *testing.T) {
 				if status.Code(err) != codes.Unavailable || !strings.Contains(rpcerr.Text(err), refusal) || ok {
 					t.Errorf("the call = %v by %q, want UNAVAILABLE and %q", rpcerr.Text(err), name, refusal)
 				}
-				s.log.await(t, tt.log) // the caller may hear of it first
-				if n := s.log.count("refused at the handshake"); n != 1 {
+				awaitLine(t, s.log, tt.log) // the caller may hear of it first
+				if n := len(s.log.With("refused at the handshake")); n != 1 {
 					t.Errorf("the log has %d refusals, want one", n)
 				}
 			})

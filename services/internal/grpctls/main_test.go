@@ -1,13 +1,11 @@
 package grpctls_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
 	"github.com/fanout-load/fanout/services/internal/grpctls"
+	"github.com/fanout-load/fanout/services/internal/logtest"
 	"github.com/fanout-load/fanout/services/internal/trialca"
 )
 
@@ -98,7 +97,7 @@ func open(t *testing.T, f grpctls.Files, use grpctls.Use, log *slog.Logger) *grp
 // server tells callers about its health, and its test who called last.
 type server struct {
 	address string
-	log     *lines
+	log     *logtest.Log
 
 	mu   sync.Mutex
 	name string // guarded by mu; of the last caller
@@ -114,7 +113,7 @@ func (s *server) caller() (name string, ok bool) {
 // serve serves until the test's end; credentials nil is plaintext.
 func serve(t *testing.T, secure func(*slog.Logger) credentials.TransportCredentials) *server {
 	t.Helper()
-	s := &server{log: &lines{}}
+	s := &server{log: &logtest.Log{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	g := grpcserve.New(log, grpcserve.Security{Credentials: secure(log)})
 	g.RegisterService(&grpc.ServiceDesc{
@@ -166,29 +165,10 @@ func who(t *testing.T, conn *grpcdial.Conn) error {
 	return conn.Invoke(ctx, "/test.Who/Who", &healthv1.HealthCheckRequest{}, &healthv1.HealthCheckResponse{})
 }
 
-// lines is a log. It is safe for concurrent use.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-// Write is io.Writer's.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}
-
-// await waits until the text is in the log.
-func (l *lines) await(t *testing.T, text string) {
+// awaitLine waits until the text is in the log.
+func awaitLine(t *testing.T, log *logtest.Log, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); l.count(text) == 0; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(log.With(text)) == 0; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the log has no %q within %v", text, patience)
 		}

@@ -52,7 +52,7 @@ func TestReload(t *testing.T) {
 	replace(t, served.Cert, pair.Cert) // and not yet its key
 	check("with half of a pair", old, true)
 	check("with half of a pair", old, true)
-	if n := s.log.count(unusable); n != 1 {
+	if n := len(s.log.With(unusable)); n != 1 {
 		t.Errorf("half of a pair is told of %d times, want once", n)
 	}
 	if err := os.WriteFile(served.Key, pair.Key[:len(pair.Key)/2], 0o600); err != nil {
@@ -61,7 +61,7 @@ func TestReload(t *testing.T) {
 	check("with half of a key", old, true)
 	replace(t, served.Key, pair.Key)
 	check("with the new pair", half, true)
-	if n := s.log.count(changed); n != 1 {
+	if n := len(s.log.With(changed)); n != 1 {
 		t.Errorf("the new pair is told of %d times, want once", n)
 	}
 
@@ -88,7 +88,7 @@ func TestReload(t *testing.T) {
 	replace(t, served.Cert, pair.Cert)
 	replace(t, served.Key, pair.Key)
 	check("with a pair that has expired", newly, true)
-	if n := s.log.count("expired on"); n != 1 {
+	if n := len(s.log.With("expired on")); n != 1 {
 		t.Errorf("a pair that has expired is told of %d times, want once", n)
 	}
 }
