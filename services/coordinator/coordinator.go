@@ -18,6 +18,7 @@ import (
 	"github.com/fanout-load/fanout/services/coordinator/internal/runs"
 	"github.com/fanout-load/fanout/services/internal/grpcdial"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/metrics"
 	"github.com/fanout-load/fanout/services/internal/plan"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	Security grpcserve.Security
 	// Health is one more listener, on which Serve tells probes about its health and nothing else; nil: none. Its owner closes it after Serve, which may have.
 	Health net.Listener
+	// Metrics takes the coordinator's figures, and is served by Serve; nil: none.
+	Metrics *metrics.Endpoint
 	// Unread is how long a message waits for a caller that does not read its stream. Default: grpcserve.UnreadBound.
 	Unread time.Duration
 	// Version is compared with those of the workers, and both are told when they differ. Default: "dev".
@@ -118,11 +121,12 @@ func New(ctx context.Context, config Config) (*Coordinator, error) {
 		config.Store = MemoryStore(0)
 	}
 	c := &Coordinator{config: config, fenced: make(chan struct{}), asks: make(chan struct{}, asksAtOnce)}
+	ended := c.expose(config.Metrics)
 	var err error
 	c.registry, err = runs.NewRegistry(ctx, runs.Config{
 		Workers: config.Workers.Resolve, Dial: config.Dial, Store: config.Store.session, Durable: config.Store.durable,
-		ReadOnly: config.Store.readOnly, Lease: config.Lease, JoinEvery: config.JoinEvery, MaxRunning: config.MaxRuns, MaxPerCreator: config.MaxRunsPerSubject,
-		Fenced: c.giveWay, Version: config.Version, Log: config.Log,
+		ReadOnly: config.Store.readOnly, Lease: config.Lease, JoinEvery: config.JoinEvery, MaxRunning: config.MaxRuns,
+		MaxPerCreator: config.MaxRunsPerSubject, Ended: ended, Fenced: c.giveWay, Version: config.Version, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err

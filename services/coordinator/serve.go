@@ -35,9 +35,10 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 		case <-ctx.Done():
 		}
 	}()
-	server := grpcserve.New(c.config.Log, c.config.Security)
+	server := grpcserve.New(c.config.Log, c.config.Security, c.config.Metrics.ServerOptions()...)
 	server.ServeHealth(c.config.Health)
 	c.Register(server)
+	defer c.config.Metrics.Serve(server)()
 	closed := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
 		defer close(closed)

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
+	"github.com/fanout-load/fanout/services/internal/metrics/metricstest"
 	"github.com/fanout-load/fanout/services/target"
 )
 
@@ -130,8 +132,8 @@ func inFiles(t *testing.T, directories ...string) string {
 	return all.String()
 }
 
-// Nothing that a caller gives away with a plan, and nothing that a worker sends for it, is in a log, a report, a view, an error, the
-// store or a crash mark, whatever becomes of the requests; while the run goes on the store has the plan, and only the store.
+// Nothing that a caller gives away with a plan, and nothing that a worker sends for it, is in a log, a report, a view, an error, a
+// metric, the store or a crash mark, whatever becomes of the requests; while the run goes on the store has the plan, and only the store.
 func TestCanaries(t *testing.T) {
 	c := newCanaries(t)
 	var (
@@ -167,9 +169,10 @@ func TestCanaries(t *testing.T) {
 
 	home := t.TempDir()
 	state, kept, own := filepath.Join(home, "state"), filepath.Join(home, "kept"), filepath.Join(home, "own")
-	worker := newProcess(t, fixedAddress(t), "worker", "--state-dir", state, "--allow-secret-env", c.variable, "--allow-secret-file", c.file)
+	workerFigures, coordinatorFigures := fixedAddress(t), fixedAddress(t)
+	worker := newProcess(t, fixedAddress(t), "worker", "--state-dir", state, "--allow-secret-env", c.variable, "--allow-secret-file", c.file, "--metrics-listen", workerFigures)
 	worker.start(t)
-	coordinator := newProcess(t, fixedAddress(t), "coordinator", "--workers", worker.address, "--store", filepath.Join(kept, "runs.db"))
+	coordinator := newProcess(t, fixedAddress(t), "coordinator", "--workers", worker.address, "--store", filepath.Join(kept, "runs.db"), "--metrics-listen", coordinatorFigures)
 	coordinator.start(t)
 	logs := func() string { return worker.log.String() + coordinator.log.String() }
 
@@ -279,6 +282,9 @@ func TestCanaries(t *testing.T) {
 		if !got[place] && place != "fragment" && place != "client's key" { // these are not sent
 			t.Errorf("the target has not seen the secret of the %s: this test would find nothing", place)
 		}
+	}
+	for _, address := range []string{workerFigures, coordinatorFigures} {
+		c.wantNone("the metrics", fmt.Sprint(metricstest.Scrape(t, address)))
 	}
 	coordinator.signal(os.Interrupt)
 	coordinator.exit(t, 30*time.Second)

@@ -19,7 +19,7 @@ func TestImportDirection(t *testing.T) {
 	}
 	grpcUsers := slices.Concat(protoUsers, []string{
 		"services/internal/rpcerr", "services/internal/grpcserve", "services/internal/grpcdial",
-		"services/internal/grpctls", "services/internal/access/accesstest",
+		"services/internal/grpctls", "services/internal/access/accesstest", "services/internal/metrics",
 	})
 	pure := []string{"plan", "schedule", "outcome", "tally", "histogram", "run"}
 	for _, p := range packages(t) {
@@ -31,6 +31,8 @@ func TestImportDirection(t *testing.T) {
 				t.Errorf("%s imports %s: only package wire and the faces of the services see proto", name, local)
 			case strings.HasPrefix(imported, "google.golang.org/grpc") && !slices.Contains(grpcUsers, name):
 				t.Errorf("%s imports %s", name, imported)
+			case strings.HasPrefix(imported, "github.com/prometheus/") && !strings.HasPrefix(name, "services/internal/metrics"):
+				t.Errorf("%s imports %s: only package metrics knows how figures are shown", name, imported)
 			case strings.HasPrefix(name, "services/internal/") && strings.HasPrefix(local, "services/") && !strings.HasPrefix(local, "services/internal/"):
 				t.Errorf("%s imports %s: what is shared knows no service", name, local)
 			case strings.HasPrefix(local, "services/worker") && strings.HasPrefix(name, "services/coordinator"),

@@ -35,12 +35,11 @@ type serverSecurity struct {
 	use      grpctls.Use
 	access   accessFlags
 	insecure bool
-	health   string
+	plain    plainPorts // open while serve runs the service
 
 	listening grpcserve.Listening // of open
 	server    grpcserve.Security  // of open, for the service's configuration
 	source    *grpctls.Source     // of open; nil: plaintext
-	probes    net.Listener        // of serve, for the service's configuration; nil: none
 }
 
 func (s *serverSecurity) add(cmd *cobra.Command, use grpctls.Use) {
@@ -48,7 +47,7 @@ func (s *serverSecurity) add(cmd *cobra.Command, use grpctls.Use) {
 	flags := cmd.Flags()
 	addFiles(flags, &s.files, "`FILE` with the authorities, PEM, whose certificates callers show; without --token-file they have to")
 	s.access.add(flags)
-	flags.StringVar(&s.health, "health-listen", "", "`HOST:PORT` that answers probes of the service's health in plaintext, and nothing else")
+	s.plain.add(flags)
 	addInsecure(flags, &s.insecure)
 }
 
@@ -86,22 +85,15 @@ func (s *serverSecurity) callers() grpctls.Callers {
 	}
 }
 
-// serve runs the service as the function serve does, with the listener for probes in probes.
+// serve runs the service as the function serve does, with its plain ports open.
 func (s *serverSecurity) serve(cmd *cobra.Command, std stdio, listen string, bound bool, log *slog.Logger, service func(context.Context, net.Listener) error) error {
 	open := func() (net.Listener, error) {
-		if cmd.Flags().Changed("health-listen") {
-			var err error
-			if s.probes, err = grpcserve.ListenHealth(s.health); err != nil {
-				return nil, err
-			}
+		if err := s.plain.open(cmd.Flags()); err != nil {
+			return nil, err
 		}
 		return s.listening.Listen(listen, log)
 	}
-	defer func() {
-		if s.probes != nil {
-			_ = s.probes.Close() // again, if it was served
-		}
-	}()
+	defer s.plain.close()
 	return serve(cmd, std, bound, open, service)
 }
 

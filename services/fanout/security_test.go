@@ -99,6 +99,7 @@ func TestServicesThatRefuseToStart(t *testing.T) {
 		{"no authorities", append(certs.pair("worker"), "worker", "--tls-ca", "/none"), []string{"--tls-ca", "/none"}, ""},
 		{"a file without a name", []string{"worker", "--tls-cert", ""}, []string{`--tls-cert ""`}, ""},
 		{"probes of nowhere", []string{"worker", "--health-listen", "7079"}, []string{"--health-listen", `"7079"`}, ""},
+		{"metrics of nowhere", []string{"worker", "--metrics-listen", ""}, []string{"--metrics-listen", `""`, "0.0.0.0:7078"}, ""},
 		{"a token to workers in plaintext", []string{"coordinator", "--workers", "127.0.0.1:1,b:1", "--store", "memory", "--worker-token-file", token}, []string{token, "b:1", "plaintext", "--tls-ca"}, testToken},
 		{"a token to workers of a name", []string{"coordinator", "--workers", "dns:///b:1", "--store", "memory", "--worker-token-file", token}, []string{token, "plaintext"}, testToken},
 	} {

@@ -49,7 +49,7 @@ func newWorker(std stdio) *cobra.Command {
 			return usage(err)
 		}
 		return security.serve(cmd, std, *listen, *bound, config.Log, func(ctx context.Context, l net.Listener) error {
-			config.Security, config.Health = security.server, security.probes
+			config.Security, config.Health, config.Metrics = security.server, security.plain.probes, security.plain.endpoint()
 			if config.State, err = state.open(ctx, l.Addr(), config.Log); err != nil {
 				return failure(err)
 			}
@@ -97,7 +97,7 @@ func newCoordinator(std stdio) *cobra.Command {
 			return usage(err)
 		}
 		return security.serve(cmd, std, *listen, *bound, config.Log, func(ctx context.Context, l net.Listener) error {
-			config.Security, config.Health = security.server, security.probes
+			config.Security, config.Health, config.Metrics = security.server, security.plain.probes, security.plain.endpoint()
 			if config.Store, err = store.open(ctx); err != nil {
 				return failure(err)
 			}

@@ -130,6 +130,6 @@ func (c *carrier) finish(took *run.Effort) {
 	c.call, c.acknowledge = nil, nil
 	c.mu.Unlock()
 	close(c.over)
-	c.trail.end(c.job.work.Plan, c.job.work.Slots.Granted(), c.batcher.Counts(), reason.String())
+	c.trail.end(c.job.work.Plan, c.job.work.Slots.Granted(), c.batcher.Total(), reason.String())
 	c.batcher.End(final)
 }

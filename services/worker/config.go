@@ -9,6 +9,7 @@ import (
 	"github.com/fanout-load/fanout/services/internal/egress"
 	"github.com/fanout-load/fanout/services/internal/filelimit"
 	"github.com/fanout-load/fanout/services/internal/grpcserve"
+	"github.com/fanout-load/fanout/services/internal/metrics"
 	"github.com/fanout-load/fanout/services/internal/plan"
 	"github.com/fanout-load/fanout/services/worker/internal/mark"
 	"github.com/fanout-load/fanout/services/worker/internal/secrets"
@@ -22,6 +23,7 @@ type Config struct {
 	Dialer   *egress.Dialer     // says which targets are allowed; default: loopback alone. Serve denies it the worker's listeners
 	Security grpcserve.Security // of the server that Serve makes
 	Health   net.Listener       // one more listener, on which Serve tells probes about its health and nothing else; nil: none
+	Metrics  *metrics.Endpoint  // takes the worker's figures, and is served by Serve; nil: none
 	Secrets  Secrets            // that plans may refer to; default: none
 	// MaxCallsPerSubject is how many calls and leased shards of one subject run at once; without access control nobody has a name, and it
 	// bounds nothing. Default: as many as Caps takes of all.

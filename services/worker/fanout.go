@@ -216,7 +216,7 @@ func (w *Worker) stream(stream grpc.ServerStreamingServer[fanoutv1.FanOutRespons
 		w.config.Log.Warn("a call's stream broke off", "run_id", j.key.run, "shard_id", j.key.shard,
 			"counts", batcher.Counts().String(), "error", errors.Join(err, ctx.Err()))
 	}
-	t.end(j.work.Plan, j.planned, batcher.Counts(), call.Why())
+	t.end(j.work.Plan, j.planned, batcher.Total(), call.Why())
 	return err
 }
 

@@ -135,15 +135,17 @@ func TestTenRefusalsEndAShard(t *testing.T) {
 	}
 }
 
-// A worker that serves cannot be made to call itself, at its own port or at that of its health.
+// A worker that serves cannot be made to call itself, at its own port, at that of its health or at that of its metrics.
 func TestNoCallToTheWorkerItself(t *testing.T) {
 	t.Parallel()
 	health, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, address := serve(t, worker.Config{Health: health})
-	for _, port := range []string{strings.TrimPrefix(address, "127.0.0.1:"), strings.TrimPrefix(health.Addr().String(), "127.0.0.1:")} {
+	m, metricsAddress := newMetrics(t)
+	client, address := serve(t, worker.Config{Health: health, Metrics: m})
+	for _, own := range []string{address, health.Addr().String(), metricsAddress} {
+		port := strings.TrimPrefix(own, "127.0.0.1:")
 		for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 			a := fanOut(t, t.Context(), client, &fanoutv1.FanOutRequest{Plan: planOf(nil, "http://"+host+":"+port+"/")})
 			a.check(t, 1)

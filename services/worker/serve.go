@@ -19,9 +19,13 @@ func Serve(ctx context.Context, l net.Listener, config Config) error {
 	if health := w.config.Health; health != nil {
 		w.config.Dialer.DenyListener(health.Addr())
 	}
-	server := grpcserve.New(w.config.Log, w.config.Security)
+	if w.config.Metrics != nil {
+		w.config.Dialer.DenyListener(w.config.Metrics.Addr())
+	}
+	server := grpcserve.New(w.config.Log, w.config.Security, w.config.Metrics.ServerOptions()...)
 	server.ServeHealth(w.config.Health)
 	w.Register(server)
+	defer w.config.Metrics.Serve(server)()
 	drained := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
 		defer close(drained)

@@ -30,9 +30,10 @@ const (
 // trail is what the log keeps of a call: each target that the egress guard refused, and at the end one line on all of it. It is safe for
 // concurrent use.
 type trail struct {
-	log  *slog.Logger
-	peer string
-	stop func() // ends what is claimed; set before the first dial
+	log   *slog.Logger
+	ended *ended // of the worker
+	peer  string
+	stop  func() // ends what is claimed; set before the first dial
 
 	full atomic.Bool // peers is, and nothing of it changes any more
 
@@ -43,7 +44,7 @@ type trail struct {
 }
 
 func (w *Worker) newTrail(ctx context.Context, key callKey) *trail {
-	t := &trail{log: w.config.Log.With("run_id", key.run, "shard_id", key.shard)}
+	t := &trail{log: w.config.Log.With("run_id", key.run, "shard_id", key.shard), ended: &w.ended}
 	if key.subject != "" {
 		t.log = t.log.With("subject", key.subject)
 	}
@@ -101,13 +102,16 @@ func (t *trail) message() string {
 	return errclass.Scrub(t.first.Error())
 }
 
-// end is the one line on the call: who asked, for what, how much of it was done, and why it is over.
-func (t *trail) end(p *plan.Plan, planned int64, counts tally.Counts, reason string) {
+// end counts what became of the call's slots, and logs the one line on it: who asked, for what, how much of it was done, and why it is
+// over.
+func (t *trail) end(p *plan.Plan, planned int64, total *tally.Tally, reason string) {
+	t.ended.count(total)
 	if !t.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	counts := total.Counts
 	t.log.Info("a call is over", "peer", t.peer, "targets", targets(p), "addresses", strings.Join(t.peers, ","),
 		"planned", planned, "responses", counts.Responses, "errors", counts.Errors, "not_sent", counts.NotSent, "refused", t.refused, "reason", reason)
 }

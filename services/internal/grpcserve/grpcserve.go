@@ -49,8 +49,8 @@ type Security struct {
 	Access      *access.Control                  // nil: everybody may do everything
 }
 
-// New makes a server that logs to log.
-func New(log *slog.Logger, security Security) *Server {
+// New makes a server that logs to log. The interceptors of outer come before its own.
+func New(log *slog.Logger, security Security, outer ...grpc.ServerOption) *Server {
 	// What comes every second says nothing in a log, and would hide what does.
 	loud := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
 		return call.Method != "RenewLease" && call.Service != healthv1.Health_ServiceDesc.ServiceName && call.Service != "grpc.reflection.v1.ServerReflection" &&
@@ -76,7 +76,7 @@ func New(log *slog.Logger, security Security) *Server {
 		transport = insecure.NewCredentials()
 	}
 	gate := newGate(security.Access, log)
-	s.Server = grpc.NewServer(append(limits(),
+	s.Server = grpc.NewServer(append(append(limits(), outer...),
 		grpc.Creds(transport),
 		grpc.InTapHandle(gate.admit),
 		grpc.ChainUnaryInterceptor(

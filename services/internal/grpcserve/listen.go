@@ -57,10 +57,19 @@ func (l Listening) Listen(address string, log *slog.Logger) (net.Listener, error
 
 // ListenHealth opens the listener of --health-listen, which may be anywhere: it tells whether a service is well, and takes nothing.
 func ListenHealth(address string) (net.Listener, error) {
+	return listenAnywhere("--health-listen", address, "0.0.0.0:7079")
+}
+
+// ListenMetrics opens the listener of --metrics-listen, which may be anywhere: it tells how much a service does, and takes nothing.
+func ListenMetrics(address string) (net.Listener, error) {
+	return listenAnywhere("--metrics-listen", address, "0.0.0.0:7078")
+}
+
+func listenAnywhere(flag, address, example string) (net.Listener, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("--health-listen %q is not HOST:PORT, as in 0.0.0.0:7079", address)
+		return nil, fmt.Errorf("%s %q is not HOST:PORT, as in %s", flag, address, example)
 	}
-	return listen("--health-listen", address)
+	return listen(flag, address)
 }
 
 func listen(flag, address string) (net.Listener, error) {

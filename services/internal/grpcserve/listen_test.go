@@ -91,7 +91,7 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	for flag, listen := range map[string]func(string) (net.Listener, error){"--listen": service, "--health-listen": ListenHealth} {
+	for flag, listen := range map[string]func(string) (net.Listener, error){"--listen": service, "--health-listen": ListenHealth, "--metrics-listen": ListenMetrics} {
 		for _, address := range []string{"7070", "127.0.0.1", "127.0.0.1:http99"} {
 			if l, err := listen(address); err == nil || !strings.HasPrefix(err.Error(), flag+" ") || !strings.Contains(err.Error(), address) {
 				t.Errorf("%s %s = %v, %v, want an error with both", flag, address, l, err)

@@ -40,6 +40,7 @@ func (c *conductor) end(notStarted error) {
 		}
 	}
 	c.audit(final)
+	c.config.Ended(final.Verdict)
 	c.mu.Lock()
 	c.state, c.final = run.Ended, final
 	close(c.Run.ended)

@@ -241,6 +241,18 @@ func (r *Registry) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
+// Running is how many runs go on.
+func (r *Registry) Running() (n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, known := range r.live {
+		if !known.over() {
+			n++
+		}
+	}
+	return n
+}
+
 // Close takes no more runs. With a store that outlives this process it leaves those that go on to their workers' leases; otherwise it
 // cancels them. It returns when all have ended or been left; ctx's end cuts them.
 func (r *Registry) Close(ctx context.Context) {

@@ -83,7 +83,7 @@ func newRegistry(t *testing.T) (*Registry, *lookup) {
 	}
 	r, err := NewRegistry(t.Context(), Config{
 		MaxRunning: maxRunning,
-		Workers:    l.workers, Store: session, Lease: 8 * time.Second, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
+		Workers:    l.workers, Store: session, Lease: 8 * time.Second, Ended: func(run.Verdict) {}, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,8 @@ type Config struct {
 	// MaxPerCreator is how many runs of one creator may go on at once, of those whom somebody has asked for a name; 0: as many as of
 	// all.
 	MaxPerCreator int64
+	// Ended is called when a run has ended here, with its verdict, before anyone sees that.
+	Ended func(run.Verdict)
 	// Fenced is called when another coordinator has taken over the store: this one has to end.
 	Fenced func()
 	// Version is this coordinator's.

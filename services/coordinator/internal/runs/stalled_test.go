@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fanout-load/fanout/services/coordinator/internal/store"
+	"github.com/fanout-load/fanout/services/internal/run"
 )
 
 // slowStore is a store that takes its time, and makes what was asked for all the same.
@@ -34,7 +35,7 @@ func TestCreatorThatGoesAway(t *testing.T) {
 		}
 		r, err := NewRegistry(t.Context(), Config{
 			MaxRunning: maxRunning,
-			Workers:    new(lookup).workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, Fenced: func() {},
+			Workers:    new(lookup).workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, Ended: func(run.Verdict) {}, Fenced: func() {},
 			Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

@@ -26,7 +26,7 @@ func TestStopAllWaitsForWhoCreatesARun(t *testing.T) {
 		l := new(lookup)
 		defer l.hold()()
 		r, err := NewRegistry(t.Context(), Config{
-			Workers: l.workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, MaxRunning: maxRunning, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
+			Workers: l.workers, Store: &slowStore{session, time.Second}, Lease: 8 * time.Second, MaxRunning: maxRunning, Ended: func(run.Verdict) {}, Fenced: func() {}, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

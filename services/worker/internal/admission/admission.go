@@ -137,3 +137,10 @@ func (r *Room) Calls() int64 {
 	defer r.mu.Unlock()
 	return r.calls
 }
+
+// Senders is the number of senders that are taken.
+func (r *Room) Senders() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.senders
+}

@@ -240,7 +240,7 @@ func (b *Batcher) finished(effort *run.Effort) *fanoutv1.FanOutResponse {
 
 // snapshot is the tally as it is now, with what is pending and in flight.
 func (b *Batcher) snapshot() *fanoutv1.Tally {
-	total := b.total()
+	total := b.Total()
 	total.Stalled = b.queue.Stalled()
 	snapshot := total.Snapshot(true)
 	if !b.start.IsZero() {
@@ -251,9 +251,11 @@ func (b *Batcher) snapshot() *fanoutv1.Tally {
 
 // Counts is where the slots of the call are now, as far as the batcher has their outcomes. It is meant for the log of a call
 // whose stream broke.
-func (b *Batcher) Counts() tally.Counts { return b.total().Counts }
+func (b *Batcher) Counts() tally.Counts { return b.Total().Counts }
 
-func (b *Batcher) total() *tally.Tally {
+// Total is what has become of the call's slots until now, as far as the batcher has their outcomes. It is the caller's until the batcher is
+// used again.
+func (b *Batcher) Total() *tally.Tally {
 	granted, begun := b.progress.Position()
 	total := b.book.total()
 	counts := &total.Counts

@@ -110,7 +110,7 @@ func TestLate(t *testing.T) {
 			if err := l.batcher.Rest(slots, grants, outcome.NotSentCancelled, until); err != nil {
 				t.Fatalf("Rest() = %v, want no error", err)
 			}
-			got := l.batcher.total()
+			got := l.batcher.Total()
 			if got.NotSent[outcome.NotSentLate] != 40 || got.NotSent[outcome.NotSentCancelled] != 50 || got.Counts.NotSent != 90 ||
 				got.Records != tt.rows || got.Folded != tt.folded {
 				t.Errorf("tally = %v, by reason %v, %d rows, %d folded, want 40 LATE, 50 CANCELLED, %d, %d",
