@@ -59,6 +59,9 @@ fanout.hasKeys fails if the cluster, where it can be asked, has no secret with t
 {{- $_ := include "fanout.rule" . }}
 {{- end }}
 {{- $run := .Values.run }}
+{{- if and $run.url (not (regexMatch "^https?://[^/\\s]+\\S*$" $run.url)) }}
+{{- fail (printf "run.url %q is no http or https URL; write it whole, as http://shop.default.svc/." $run.url) }}
+{{- end }}
 {{- if and $run.url (not .Values.allowedTargets) }}
 {{- fail (printf "run.url is %q, and allowedTargets is empty, so that nothing may be sent; add the URL's host to allowedTargets." $run.url) }}
 {{- end }}

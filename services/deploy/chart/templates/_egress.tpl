@@ -5,15 +5,29 @@ told here; the worker is exact, and refuses to start.
 */}}
 {{- define "fanout.rule" -}}
 {{- $text := . }}
+{{- if not $text }}
+{{- include "fanout.noRule" (list $text "is empty; write a host, an address, a CIDR or *") }}
+{{- else if contains "://" $text }}
+{{- include "fanout.noRule" (list $text "has a scheme; write the host alone, with :PORT if only that is meant") }}
+{{- else if contains "," $text }}
+{{- include "fanout.noRule" (list $text "has a comma; give each target an entry of its own") }}
+{{- end }}
 {{- $target := $text }}{{ $ports := "" }}
 {{- /* Only an IPv6 address has a colon that does not begin the ports; with ports it is in brackets. */}}
 {{- if hasPrefix "[" $text }}
+{{- if not (regexMatch "^\\[[^]]*:[^]]*\\](:.+)?$" $text) }}
+{{- include "fanout.noRule" (list $text "is not [ADDRESS]:PORT, of an IPv6 address or CIDR") }}
+{{- end }}
 {{- $target = regexFind "^\\[[^]]*" $text | trimPrefix "[" }}
 {{- $ports = regexReplaceAll "^\\[[^]]*\\]:?" $text "" }}
 {{- else if eq (splitList ":" $text | len) 2 }}
 {{- $target = splitList ":" $text | first }}
 {{- $ports = splitList ":" $text | last }}
-{{- if not $ports }}{{ include "fanout.noRule" (list $text "has a colon and no port behind it; add the port, or drop the colon for every port") }}{{ end }}
+{{- if not $ports }}
+{{- include "fanout.noRule" (list $text "has a colon and no port behind it; add the port, or drop the colon for every port") }}
+{{- else if not $target }}
+{{- include "fanout.noRule" (list $text "has a port and no host before it; write * for every host") }}
+{{- end }}
 {{- end }}
 {{- $from := 0 }}{{ $to := 0 }}
 {{- if $ports }}
@@ -34,6 +48,9 @@ told here; the worker is exact, and refuses to start.
 {{- include "fanout.noRule" (list $text "is an IPv4 address within an IPv6 one; write the IPv4 address") }}
 {{- else if contains "/" $target }}
 {{- $kind = "cidr" }}
+{{- if not (regexMatch (printf "^((%s\\.){3}%s/(3[0-2]|[12]?[0-9])|[0-9a-f.]*:[0-9a-f:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $octet $octet) $target) }}
+{{- include "fanout.noRule" (list $text "is no CIDR; write one as 10.0.0.0/8, with a port as 10.0.0.0/8:443 or [fd00::/8]:443, and a host without a path") }}
+{{- end }}
 {{- else if or (contains ":" $target) (regexMatch (printf "^(%s\\.){3}%s$" $octet $octet) $target) }}
 {{- $kind = "address" }}
 {{- else }}
@@ -46,7 +63,7 @@ told here; the worker is exact, and refuses to start.
 {{- end }}
 {{- if regexMatch "(^|\\.)([0-9]+|0x[0-9a-f]*)$" $target }}
 {{- include "fanout.noRule" (list $text "ends in a number and is no address in the form a.b.c.d; write the address in that form") }}
-{{- else if or (not $target) (regexMatch "^-|-$|\\.\\.|\\.-|-\\.|^\\.|\\*" $target) }}
+{{- else if or (not $target) (regexMatch "^-|-$|\\.\\.|\\.-|-\\.|^\\.|[*@\\s]" $target) }}
 {{- include "fanout.noRule" (list $text "is neither a host, an address, a CIDR nor *; write a host without scheme, path and userinfo") }}
 {{- end }}
 {{- end }}

@@ -49,7 +49,7 @@ fanout.goMemoryLimit is the variable with which the Go runtime keeps to the cont
 choose from its control group, computed in the same way.
 */}}
 {{- define "fanout.goMemoryLimit" -}}
-{{- with (.limits | default dict).memory }}
+{{- with ((. | default dict).limits | default dict).memory }}
 - name: GOMEMLIMIT
   value: {{ mul (div (include "fanout.bytes" .) 10) 9 | quote }}
 {{- end }}

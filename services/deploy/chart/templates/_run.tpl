@@ -39,7 +39,7 @@ spec:
       {{- with include "fanout.goMemoryLimit" $run.resources | trim }}
       env: {{- . | nindent 8 }}
       {{- end }}
-      resources: {{ toJson $run.resources }}
+      resources: {{ $run.resources | default dict | toJson }}
       securityContext: {{- include "fanout.containerSecurity" $root | nindent 8 }}
       volumeMounts:
         {{- if ne $root.Values.tls.mode "disabled" }}
