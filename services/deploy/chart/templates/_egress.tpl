@@ -51,6 +51,8 @@ told here; the worker is exact, and refuses to start.
 {{- if not (regexMatch (printf "^((%s\\.){3}%s/(3[0-2]|[12]?[0-9])|[0-9a-f.]*:[0-9a-f:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $octet $octet) $target) }}
 {{- include "fanout.noRule" (list $text "is no CIDR; write one as 10.0.0.0/8, with a port as 10.0.0.0/8:443 or [fd00::/8]:443, and a host without a path") }}
 {{- end }}
+{{- else if and (contains ":" $target) (not (regexMatch "^[0-9a-f:.]+$" $target)) }}
+{{- include "fanout.noRule" (list $text "is no address; write an IPv6 address with a port as [ADDRESS]:PORT, and a host without a scheme") }}
 {{- else if or (contains ":" $target) (regexMatch (printf "^(%s\\.){3}%s$" $octet $octet) $target) }}
 {{- $kind = "address" }}
 {{- else }}
@@ -121,8 +123,8 @@ fanout.targetPolicy is the egress of a network policy for a rule, as JSON: a lis
 {{- $peers = list (dict "ipBlock" $four) (dict "ipBlock" $six) (dict "namespaceSelector" dict) }}
 {{- end }}
 {{- with $peers }}{{ $egress = append $egress (dict "to" . "ports" $ports) }}{{ end }}
-{{- with $namespace }}
-{{- $selector := dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .)) }}
+{{- if regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $namespace }}
+{{- $selector := dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) }}
 {{- $egress = append $egress (dict "to" (list $selector) "ports" (list (dict "protocol" "TCP"))) }}
 {{- end }}
 {{- toJson $egress }}

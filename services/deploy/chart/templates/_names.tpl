@@ -31,10 +31,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{ $root.Values.image.repository }}:{{ index . 1 | default $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end }}
 
-{{/* fanout.awaitWorkers is how many workers a run waits for. */}}
+{{/* fanout.awaitWorkers is how many workers a run waits for: one at least. */}}
 {{- define "fanout.awaitWorkers" -}}
 {{- $least := ternary .Values.worker.hpa.minReplicas .Values.worker.replicas .Values.worker.hpa.enabled }}
-{{- kindIs "invalid" .Values.run.awaitWorkers | ternary $least .Values.run.awaitWorkers | int }}
+{{- kindIs "invalid" .Values.run.awaitWorkers | ternary $least .Values.run.awaitWorkers | int | max 1 }}
 {{- end }}
 
 {{/*
