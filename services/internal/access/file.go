@@ -99,14 +99,15 @@ func (f *File) read() (string, error) {
 	return string(text), err
 }
 
-// warn warns of a file that others can read. It is used nevertheless: mounted secrets often are such files.
+// warn warns of a file that everybody can read. It is used nevertheless: its hashes give nothing away. A group may read it: a service
+// that is not the file's owner reads it by that, as that of a mounted secret.
 func (f *File) warn() {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return
 	}
 	defer func() { _ = file.Close() }()
-	if mode := modeOf(file); mode&0o044 != 0 {
+	if mode := modeOf(file); mode&0o004 != 0 {
 		f.log.Warn("others can read the file of tokens; its hashes are of no use to them, its names and roles may be: chmod 600 it",
 			"path", f.path, "mode", fmt.Sprintf("%04o", mode))
 	}

@@ -103,7 +103,7 @@ func TestMode(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "tokens")
 	write(t, path, "alice admin cert\n")
-	for mode, want := range map[os.FileMode]string{0o600: "", 0o400: "", 0o640: "others can read", 0o644: "others can read"} {
+	for mode, want := range map[os.FileMode]string{0o600: "", 0o400: "", 0o640: "", 0o604: "others can read", 0o644: "others can read"} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
