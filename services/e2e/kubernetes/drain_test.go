@@ -1,0 +1,82 @@
+package kubernetes
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A worker's pod is deleted as Kubernetes deletes pods: it runs out what it was granted, nothing is lost, and the pod that comes in its
+// place joins the run.
+func TestWorkerDeletedGracefully(t *testing.T) {
+	b := installed(t)
+	const perSecond, seconds = 300, 40
+	victim := b.pod(t, release+"-worker-1")
+	r := b.begin(t, rate(perSecond, seconds, judgeURL+"/delay/20ms")...)
+	r.await(t, 2*perSecond)
+	begun := time.Now()
+	b.kubectl(t, "delete", "pod", victim.Metadata.Name)
+	took := time.Since(begun)
+	b.workersReady(t, 3)
+	replaced := b.pod(t, victim.Metadata.Name)
+	if r.over() {
+		t.Fatal("the run was over before the worker was replaced")
+	}
+	found, _ := r.end(t, seconds*time.Second+settled)
+	t.Logf("the pod took %v to end; workers %s", took, found.workers())
+	found.exact(t, perSecond*seconds)
+	if took > 25*time.Second {
+		t.Errorf("the pod took %v to end, want 20 s at most and what Kubernetes takes", took)
+	}
+	if found.responsesOf(replaced.Status.PodIP) == 0 {
+		t.Errorf("the pod at %s that came in its place sent nothing: %s", replaced.Status.PodIP, found.workers())
+	}
+}
+
+// The node of all workers is drained: the disruption budget lets them go one at a time, the next when the one before has been replaced,
+// for which the node has to take pods again, since it is the only one. Nothing is lost.
+func TestNodeDrained(t *testing.T) {
+	b := installed(t)
+	const perSecond, seconds = 300, 90
+	before := b.pods(t, "worker")
+	r := b.begin(t, rate(perSecond, seconds, judgeURL+"/delay/20ms")...)
+	r.await(t, 2*perSecond)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var said safeBuffer
+	drain := b.in(ctx, "kubectl", "drain", "box", "--pod-selector="+labels("worker"), "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=150s")
+	drain.Stdout, drain.Stderr = &said, &said
+	if err := drain.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer b.must(t, "kubectl", "uncordon", "box")
+	eventually(t, time.Minute, "the budget holds back the second worker", func() bool {
+		return strings.Contains(said.String(), "disruption budget")
+	})
+	time.Sleep(3 * time.Second) // it holds while the node takes no pod
+	here := 0
+	for _, p := range b.pods(t, "worker") {
+		if p.ready() {
+			here++
+		}
+	}
+	if here != 2 {
+		t.Errorf("%d workers are ready while the node is drained, want 2: the budget lets one go", here)
+	}
+	b.must(t, "kubectl", "uncordon", "box")
+	err := drain.Wait()
+	if err != nil || r.over() {
+		t.Fatalf("kubectl drain = %v, and the run is over: %v:\n%s", err, r.over(), said.String())
+	}
+	b.workersReady(t, 3)
+	for k, p := range b.pods(t, "worker") {
+		if p.Metadata.UID == before[k].Metadata.UID {
+			t.Errorf("%s was not drained", p.Metadata.Name)
+		}
+	}
+	found, _ := r.end(t, seconds*time.Second+settled)
+	t.Logf("workers %s", found.workers())
+	found.exact(t, perSecond*seconds)
+}
