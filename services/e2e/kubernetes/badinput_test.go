@@ -21,6 +21,7 @@ coordinator:
   resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 256Mi}}
   persistence: {enabled: false}
 allowedTargets: [judge.` + world + `]
+metrics: {enabled: false}
 `
 
 // tryInstall installs the trial with the small values and these flags of helm beside them; the test's end removes it.

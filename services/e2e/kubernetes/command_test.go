@@ -18,10 +18,10 @@ const (
 // commandMost is how long a command may take that does not say so itself.
 const commandMost = 5 * time.Minute
 
-// try runs a command in the box to its end.
+// try runs a command in the box to its end, also when a test cleans up.
 func (b *box) try(t *testing.T, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), commandMost)
+	ctx, cancel := context.WithTimeout(context.Background(), commandMost)
 	defer cancel()
 	r, err := run(b.in(ctx, args...))
 	if err != nil {

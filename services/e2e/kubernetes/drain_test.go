@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
 // A worker's pod is deleted as Kubernetes deletes pods: it runs out what it was granted, nothing is lost, and the pod that comes in its
@@ -45,7 +47,7 @@ func TestNodeDrained(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	var said safeBuffer
+	var said logtest.Log
 	drain := b.in(ctx, "kubectl", "drain", "box", "--pod-selector="+labels("worker"), "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=150s")
 	drain.Stdout, drain.Stderr = &said, &said
 	if err := drain.Start(); err != nil {

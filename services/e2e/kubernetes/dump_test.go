@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// dumpLines is how much is shown of a log, and of the events.
-const dumpLines = "40"
+// dumpLines is how much is shown of each.
+const dumpLines = 100
 
 // dump shows what a person would look at after a failure.
 func (b *box) dump(t *testing.T) {
@@ -17,15 +17,20 @@ func (b *box) dump(t *testing.T) {
 	for _, args := range [][]string{
 		{"kubectl", "get", "pods", "-A", "-o", "wide"},
 		{"kubectl", "-n", space, "get", "events", "--sort-by=.lastTimestamp"},
-		{"kubectl", "-n", space, "logs", "-l", "app.kubernetes.io/instance=" + release, "--prefix", "--tail=" + dumpLines, "--ignore-errors"},
-		{"kubectl", "-n", space, "logs", "-l", "app.kubernetes.io/instance=" + release, "--prefix", "--tail=" + dumpLines, "--ignore-errors", "--previous"},
+		{"kubectl", "-n", space, "logs", "-l", "app.kubernetes.io/instance=" + release, "--prefix", "--tail=200", "--ignore-errors"},
+		{"kubectl", "-n", space, "logs", "-l", "app.kubernetes.io/instance=" + release, "--prefix", "--tail=200", "--ignore-errors", "--previous"},
 	} {
 		r, err := run(b.in(ctx, args...))
 		if err != nil {
 			t.Logf("%s: %v", strings.Join(args, " "), err)
 			continue
 		}
-		lines := strings.Split(r.stdout+r.stderr, "\n")
-		t.Logf("%s:\n%s", strings.Join(args, " "), strings.Join(lines[max(0, len(lines)-200):], "\n"))
+		var kept []string
+		for line := range strings.Lines(r.stdout + r.stderr) {
+			if !strings.Contains(line, `msg="finished call"`) { // each call leaves one
+				kept = append(kept, line)
+			}
+		}
+		t.Logf("%s:\n%s", strings.Join(args, " "), strings.Join(kept[max(0, len(kept)-dumpLines):], ""))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 )
 
 // root is the repository, from this package.
@@ -22,16 +23,8 @@ const (
 
 // images builds fanout and the judge of this tree, and loads their images into the cluster.
 func (b *box) images() error {
-	user, entrypoint, err := dockerfile()
-	if err != nil {
-		return err
-	}
 	for _, version := range []string{one, two} {
-		program := filepath.Join(b.dir, "built", version, "fanout")
-		if err := build("build", "-ldflags", "-s -w -X main.version="+version, "-o", program, "../../fanout"); err != nil {
-			return err
-		}
-		if err := b.load(repository+":"+version, program, user, entrypoint); err != nil {
+		if err := b.image(version); err != nil {
 			return err
 		}
 	}
@@ -39,7 +32,21 @@ func (b *box) images() error {
 	if err := build("test", "-c", "-o", program, "."); err != nil {
 		return err
 	}
-	return b.load(judgeImage, program, user, `["/judge"]`)
+	return b.load(judgeImage, program, "65532:65532", `["/judge"]`)
+}
+
+// image builds fanout of this tree as a version, with more flags of go build, and loads its image.
+func (b *box) image(version string, flags ...string) error {
+	user, entrypoint, err := dockerfile()
+	if err != nil {
+		return err
+	}
+	program := filepath.Join(b.dir, "built", version, "fanout")
+	args := slices.Concat([]string{"build", "-ldflags", "-s -w -X main.version=" + version, "-o", program}, flags, []string{"../../fanout"})
+	if err := build(args...); err != nil {
+		return err
+	}
+	return b.load(repository+":"+version, program, user, entrypoint)
 }
 
 // build runs go build or go test -c for a static program.

@@ -1,16 +1,16 @@
 package kubernetes
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/fanout-load/fanout/services/internal/logtest"
 )
 
 // coordinator is the release's coordinator, as its users know it.
@@ -26,7 +26,7 @@ var asClient = []string{"--tls-ca", "/etc/fanout/tls/ca.crt", "--tls-cert", "/et
 type running struct {
 	box            *box
 	cmd            *exec.Cmd
-	stdout, stderr safeBuffer
+	stdout, stderr logtest.Log
 	ended          chan struct{}
 }
 
@@ -131,24 +131,6 @@ func (b *box) latest(t *testing.T) *report {
 		return nil
 	}
 	return &r
-}
-
-// safeBuffer is a buffer that is read while a process writes it.
-type safeBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // host is an address without its port.

@@ -10,7 +10,7 @@ import (
 // nothing is lost.
 func TestUpgradeDuringARun(t *testing.T) {
 	b := installed(t)
-	const perSecond, seconds = 300, 100
+	const perSecond, seconds = 300, 140
 	r := b.begin(t, rate(perSecond, seconds, judgeURL+"/delay/20ms")...)
 	r.await(t, 2*perSecond)
 	begun := time.Now()
