@@ -40,9 +40,7 @@ type cluster struct {
 // test that fails shows what was in the cluster.
 func newBox(t *testing.T) *box {
 	t.Helper()
-	if reason := missing(); reason != "" {
-		t.Skip(reason)
-	}
+	needsCluster(t)
 	only.once.Do(only.start)
 	if only.err != nil {
 		t.Fatalf("there is no cluster: %v", only.err)
@@ -54,6 +52,14 @@ func newBox(t *testing.T) *box {
 		}
 	})
 	return b
+}
+
+// needsCluster skips a test by name where there can be no cluster.
+func needsCluster(t *testing.T) {
+	t.Helper()
+	if reason := missing(); reason != "" {
+		t.Skip(reason)
+	}
 }
 
 // missing is what there is not, of all that a cluster takes; "" if there is everything.

@@ -111,8 +111,14 @@ func (b *box) pod(t *testing.T, name string) *pod {
 // pods are the pods of a component of the release, whatever they do.
 func (b *box) pods(t *testing.T, component string) []*pod {
 	t.Helper()
+	return b.podsWith(t, labels(component))
+}
+
+// podsWith are the pods that labels select.
+func (b *box) podsWith(t *testing.T, labels string) []*pod {
+	t.Helper()
 	var list struct{ Items []*pod }
-	b.get(t, &list, "pods", "-l", labels(component))
+	b.get(t, &list, "pods", "-l", labels)
 	return list.Items
 }
 
@@ -131,8 +137,11 @@ func (b *box) workersReady(t *testing.T, n int) {
 }
 
 // labels select the pods of a component of the release.
-func labels(component string) string {
-	return "app.kubernetes.io/instance=" + release + ",app.kubernetes.io/component=" + component
+func labels(component string) string { return labelsOf(release, component) }
+
+// labelsOf select the pods of a component of any release.
+func labelsOf(instance, component string) string {
+	return "app.kubernetes.io/instance=" + instance + ",app.kubernetes.io/component=" + component
 }
 
 // killContainer kills what runs in the pod, as a machine without memory would, and leaves the pod.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,13 @@ func TestWorkerDeletedGracefully(t *testing.T) {
 	r := b.begin(t, rate(perSecond, seconds, judgeURL+"/delay/20ms")...)
 	r.await(t, 2*perSecond)
 	begun := time.Now()
-	b.kubectl(t, "delete", "pod", victim.Metadata.Name)
+	b.kubectl(t, "delete", "pod", victim.Metadata.Name, "--wait=false")
+	eventually(t, 5*time.Second, "the worker says that it takes nothing new", func() bool {
+		return b.try(t, inConsole("health", victim.Status.PodIP+":7079")...).stdout == "NOT_SERVING\n"
+	})
+	eventually(t, time.Minute, "the pod is gone", func() bool {
+		return !slices.ContainsFunc(b.pods(t, "worker"), func(p *pod) bool { return p.Metadata.UID == victim.Metadata.UID })
+	})
 	took := time.Since(begun)
 	b.workersReady(t, 3)
 	replaced := b.pod(t, victim.Metadata.Name)

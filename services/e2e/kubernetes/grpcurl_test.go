@@ -19,9 +19,7 @@ for try in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/17071) 2>/dev/null && brea
 // grpcurl reaches the coordinator from outside of the cluster, by port-forward and with the client certificate of the release, and with
 // no other.
 func TestGrpcurlThroughPortForward(t *testing.T) {
-	if reason := missing(); reason != "" {
-		t.Skip(reason)
-	}
+	needsCluster(t)
 	grpcurl, err := exec.LookPath("grpcurl")
 	if err != nil && os.Getenv("FANOUT_E2E_REQUIRE") != "" {
 		t.Fatal("grpcurl is not installed")

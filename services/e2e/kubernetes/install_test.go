@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 )
@@ -19,23 +18,9 @@ func TestInstallWithAJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.upgrade(t, "--set", "run.url="+judgeURL+"/ok", "--set-json", "run.args="+string(args), "--wait", "--timeout", "4m")
-	b.kubectl(t, "wait", "--for=condition=Complete", "job", "-l", labels("run"), "--timeout=240s")
-	pods := b.pods(t, "run")
-	if len(pods) != 1 {
-		t.Fatalf("the Job has %d pods, want one", len(pods))
-	}
-	how := pods[0].Status.ContainerStatuses[0].State.Terminated
-	if how == nil || how.ExitCode != 0 {
-		t.Fatalf("the run's container ended as %+v, want exit code 0", how)
-	}
-	// What is no report is what the run said on standard error.
-	log := b.kubectl(t, "logs", pods[0].Metadata.Name)
-	begin, end := strings.Index(log, "{\n"), strings.LastIndex(log, "}")
-	if begin < 0 || end < begin {
-		t.Fatalf("there is no report in the Job's log:\n%s", log)
-	}
-	r := parse(t, log[begin:end+1])
-	r.check(t, how.ExitCode)
+	exit, log := b.jobEnded(t, release)
+	r := reportIn(t, log)
+	r.check(t, exit)
 	r.exact(t, requests)
 	b.hold(t, r)
 	b.verify(t, r.ID)
@@ -61,15 +46,9 @@ func TestInstallWithAJob(t *testing.T) {
 func (b *box) verdictOfAFailedJob(t *testing.T) {
 	t.Helper()
 	b.upgrade(t, "--set", "run.url="+judgeURL+"/reset", "--set-json", `run.args=["-n","10"]`)
-	b.kubectl(t, "wait", "--for=condition=Failed", "job", "-l", labels("run"), "--timeout=120s")
-	var codes []int
-	for _, p := range b.pods(t, "run") {
-		if how := p.Status.ContainerStatuses[0].State.Terminated; how != nil && p.Status.Phase == "Failed" {
-			codes = append(codes, how.ExitCode)
-		}
-	}
-	if len(codes) != 1 || codes[0] != exitCodes["FAILED"] {
-		t.Errorf("the pods of the Job of a run that failed ended with %v, want one, with exit code %d", codes, exitCodes["FAILED"])
+	exit, log := b.jobEnded(t, release)
+	if exit != exitCodes["FAILED"] {
+		t.Errorf("the Job of a run that failed ended with exit code %d, want %d:\n%s", exit, exitCodes["FAILED"], log)
 	}
 }
 

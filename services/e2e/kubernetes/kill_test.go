@@ -11,6 +11,7 @@ const oneLease = 9
 // A worker's pod is deleted without grace: its process and its crash mark are gone. What it was granted and had not reported is
 // unknown, and no more; its place is taken by the pod that comes for it.
 func TestWorkerDeletedWithoutGrace(t *testing.T) {
+	needsCluster(t)
 	for _, tt := range []struct {
 		name    string
 		args    []string

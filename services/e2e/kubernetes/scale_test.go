@@ -7,6 +7,7 @@ import (
 
 // Workers that are added in mid-run get their part of it, and nothing is lost when they are taken away again.
 func TestScaleInMidRun(t *testing.T) {
+	needsCluster(t)
 	const perSecond = 500
 	t.Run("3 to 5", func(t *testing.T) {
 		b := installed(t)

@@ -16,6 +16,7 @@ const foreign = "2.0.0-foreign"
 // A worker of another version takes part, and the coordinator's log names both. One that speaks another protocol is refused with both
 // versions, and the run sends nothing.
 func TestWorkerOfAnotherVersion(t *testing.T) {
+	needsCluster(t)
 	t.Run("same protocol", func(t *testing.T) {
 		b := newBox(t)
 		if r := b.tryInstall(t, "--set", "worker.image.tag="+two, "--wait", "--timeout", "2m"); r.code != 0 {
