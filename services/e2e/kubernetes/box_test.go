@@ -65,7 +65,7 @@ func needsCluster(t *testing.T) {
 // missing is what there is not, of all that a cluster takes; "" if there is everything.
 func missing() string {
 	if os.Getenv("FANOUT_KUBERNETES") == "" {
-		return "starts a cluster and takes half an hour; FANOUT_KUBERNETES=1 runs it"
+		return "starts a cluster and takes twenty minutes; FANOUT_KUBERNETES=1 runs it"
 	}
 	if os.Geteuid() != 0 {
 		return "a cluster takes root"

@@ -39,6 +39,7 @@ func TestInstallWithAJob(t *testing.T) {
 			}
 		}
 	}
+	b.showUsage(t, requests)
 	b.verdictOfAFailedJob(t)
 }
 
