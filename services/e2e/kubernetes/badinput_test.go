@@ -21,7 +21,6 @@ coordinator:
   resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 256Mi}}
   persistence: {enabled: false}
 allowedTargets: [judge.` + world + `]
-metrics: {enabled: false}
 `
 
 // tryInstall installs the trial with the small values and these flags of helm beside them; the test's end removes it.
@@ -100,36 +99,69 @@ func TestNoAllowedTarget(t *testing.T) {
 	}
 }
 
-// The volume of the store is full: the coordinator says so, of which file and what to do, a run does not start, and with room again
-// runs are taken again.
-func TestFullStore(t *testing.T) {
-	b := newBox(t)
-	const path = "/run/fanout-full"
-	b.must(t, "mkdir", "-p", path)
-	b.must(t, "mount", "-t", "tmpfs", "-o", "size=4m,uid=65532,gid=65532", "tmpfs", path)
+// full is where the node keeps a store that has little room.
+const full = "/run/fanout-full"
+
+// onFullVolume installs the trial with its store on a volume of 4 MiB, the rest of which fill may take before.
+func (b *box) onFullVolume(t *testing.T, fill bool, args ...string) {
+	t.Helper()
+	b.must(t, "mkdir", "-p", full)
+	b.must(t, "mount", "-t", "tmpfs", "-o", "size=4m,uid=65532,gid=65532", "tmpfs", full)
 	t.Cleanup(func() {
 		b.must(t, "kubectl", "delete", "pv", "full", "--ignore-not-found", "--timeout=60s")
-		b.must(t, "umount", "--lazy", path)
+		b.must(t, "umount", "--lazy", full)
 	})
-	if err := b.volume("full", path); err != nil {
+	if err := b.volume("full", full); err != nil {
 		t.Fatal(err)
 	}
-	r := b.tryInstall(t, "--set", "coordinator.persistence.enabled=true,coordinator.persistence.storageClass=full", "--wait", "--timeout", "2m")
-	if r.code != 0 {
+	if fill {
+		b.fill(t)
+	}
+	set := "coordinator.persistence.enabled=true,coordinator.persistence.storageClass=full"
+	if r := b.tryInstall(t, append([]string{"--set", set}, args...)...); r.code != 0 {
 		t.Fatalf("helm install = exit %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	b.ask(t, "reset")
-	b.try(t, "dd", "if=/dev/zero", "of="+path+"/balloon", "bs=4096") // ends when there is no room
+}
+
+// fill takes all the room that is left.
+func (b *box) fill(t *testing.T) {
+	t.Helper()
+	b.try(t, "dd", "if=/dev/zero", "of="+full+"/balloon", "bs=4096") // ends when there is none
+}
+
+// The volume of the store is full in mid-life: the coordinator says so, of which file and what to do, a run does not start, and with
+// room again runs are taken again.
+func TestFullStore(t *testing.T) {
+	b := newBox(t)
+	b.onFullVolume(t, false, "--wait", "--timeout", "2m")
+	b.fill(t)
 	exit, log := b.runOf(t, trial+"-fanout", "-q", "200", "-z", "20s", judgeURL+"/ok")
 	said := b.kubectl(t, "logs", trial+"-fanout-coordinator-0")
 	if exit == 0 || !strings.Contains(said, "/var/lib/fanout/store") || !strings.Contains(said, "make room") {
 		t.Errorf("a run on a full volume = exit %d, %s\nwant it refused, and the store and what to do in the coordinator's log:\n%s", exit, log, said)
 	}
-	b.must(t, "rm", path+"/balloon")
+	t.Logf("a run on a full volume = exit %d, %s", exit, log)
+	b.must(t, "rm", full+"/balloon")
 	eventually(t, time.Minute, "runs are taken again", func() bool {
 		exit, _ := b.runOf(t, trial+"-fanout", "-n", "100", "-c", "5", judgeURL+"/ok")
 		return exit == 0
 	})
+}
+
+// The volume of the store is full from the start: the coordinator does not start, and its log says which file and why.
+func TestStoreFullFromTheStart(t *testing.T) {
+	b := newBox(t)
+	b.onFullVolume(t, true)
+	var said string
+	eventually(t, time.Minute, "the coordinator has ended", func() bool {
+		r := b.try(t, "kubectl", "-n", space, "logs", trial+"-fanout-coordinator-0")
+		said = r.stdout
+		return r.code == 0 && strings.Contains(said, "fanout:")
+	})
+	t.Logf("the coordinator says: %s", said)
+	if !strings.Contains(said, "/var/lib/fanout/store/coordinator.db") || !strings.Contains(said, "full") || strings.Count(said, "\n") > 2 {
+		t.Errorf("the coordinator says %q, want one sentence with the store, and that it is full", said)
+	}
 }
 
 // runOf is fanout run in a pod of its own with the client certificate of a release, its exit code and what it said.

@@ -25,7 +25,6 @@ coordinator:
   resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 256Mi}}
   persistence: {enabled: true, size: 1Gi, storageClass: store}
 allowedTargets: [judge.` + world + `]
-metrics: {enabled: false}
 `
 
 // storePath is where the node keeps the coordinator's store.
