@@ -89,11 +89,14 @@ func scripts() string {
 
 func (c *cluster) start() {
 	begun := time.Now()
-	b := &box{source: scripts()}
+	b := &box{}
 	c.mu.Lock()
 	c.box = b
 	b.dir, c.err = os.MkdirTemp("", "fanout-kubernetes-")
 	c.mu.Unlock()
+	if c.err == nil {
+		b.source, c.err = filepath.EvalSymlinks(scripts()) // the folder itself is walked
+	}
 	for _, step := range []func() error{b.copy, b.up, b.images, b.furnish} {
 		if c.err == nil {
 			c.err = step()

@@ -21,6 +21,9 @@ const (
 	judgeImage = "fanout-test/judge:1"
 )
 
+// judgeUser is who the judge runs as, as its pod says.
+const judgeUser = "65532:65532"
+
 // images builds fanout and the judge of this tree, and loads their images into the cluster.
 func (b *box) images() error {
 	for _, version := range []string{one, two} {
@@ -32,7 +35,7 @@ func (b *box) images() error {
 	if err := build("test", "-c", "-o", program, "."); err != nil {
 		return err
 	}
-	return b.load(judgeImage, program, "65532:65532", `["/judge"]`)
+	return b.load(judgeImage, program, judgeUser, `["/judge"]`)
 }
 
 // image builds fanout of this tree as a version, with more flags of go build, and loads its image.

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 )
@@ -13,11 +12,8 @@ func TestInstallWithAJob(t *testing.T) {
 	b.uninstall(t)
 	b.ask(t, "reset")
 	const requests = 100_000
-	args, err := json.Marshal([]string{"-n", "100000", "-c", "60", "-o", "json", "--slot-header"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.upgrade(t, "--set", "run.url="+judgeURL+"/ok", "--set-json", "run.args="+string(args), "--wait", "--timeout", "4m")
+	b.upgrade(t, "--set", "run.url="+judgeURL+"/ok", "--set-json", `run.args=["-n","100000","-c","60","-o","json","--slot-header"]`,
+		"--wait", "--timeout", "4m")
 	exit, log := b.jobEnded(t, release)
 	r := reportIn(t, log)
 	r.check(t, exit)

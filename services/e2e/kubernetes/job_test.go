@@ -9,20 +9,17 @@ import (
 // jobEnded waits for the end of a release's Job, whose one pod has one container, and returns its exit code and all it said.
 func (b *box) jobEnded(t *testing.T, instance string) (exit int, log string) {
 	t.Helper()
-	labels := labelsOf(instance, "run")
-	var list struct {
-		Items []struct {
-			Status struct{ Succeeded, Failed int }
-		}
+	type job struct {
+		Metadata struct{ Name string }
+		Status   struct{ Succeeded, Failed int }
 	}
-	eventually(t, 4*time.Minute, "the Job has ended", func() bool {
-		b.get(t, &list, "job", "-l", labels)
-		if len(list.Items) != 1 {
-			t.Fatalf("the release has %d Jobs, want one", len(list.Items))
-		}
-		return list.Items[0].Status.Succeeded+list.Items[0].Status.Failed > 0
+	var list struct{ Items []job }
+	eventually(t, 4*time.Minute, "the release has one Job, which has ended", func() bool {
+		list.Items = nil
+		b.get(t, &list, "job", "-l", labelsOf(instance, "run"))
+		return len(list.Items) == 1 && list.Items[0].Status.Succeeded+list.Items[0].Status.Failed > 0
 	})
-	pods := b.podsWith(t, labels)
+	pods := b.podsWith(t, "batch.kubernetes.io/job-name="+list.Items[0].Metadata.Name)
 	if len(pods) != 1 || pods[0].Status.ContainerStatuses[0].State.Terminated == nil {
 		t.Fatalf("the Job has %d pods, want one, which has ended: a run is not repeated", len(pods))
 	}

@@ -90,9 +90,10 @@ func TestWorkerKilledInPlace(t *testing.T) {
 	}
 }
 
-// claimedAhead is how many slots a worker's senders may have claimed that are not due yet, or not written yet: those of 5 ms of its
-// load, and one that waits.
-func claimedAhead(perSecond int64) int64 { return perSecond*5/1000 + 1 + 1 }
+// claimedAhead is how many slots a worker's senders may have claimed that are not due yet, or have not arrived yet: those of 5 ms of its
+// load, and one that waits; and those whose connections are being made. While the gate is closed each slot takes a new one, for which a
+// name is looked up in the cluster and a Service is dialled: within 50 ms, where two processors have a cluster to run.
+func claimedAhead(perSecond int64) int64 { return perSecond*5/1000 + 1 + 1 + perSecond*50/1000 }
 
 // renew replaces a pod of the release that was restarted before: the second restart within ten minutes makes Kubernetes wait.
 func (b *box) renew(t *testing.T, name string) {
