@@ -115,7 +115,7 @@ func (f *runFlags) runWith(ctx context.Context, std stdio, about run.NewRun, sto
 	switch {
 	case rpcerr.IsInvalid(err):
 		return usage(errors.New(rpcerr.Text(err)))
-	case f.coordinator != "" && errors.As(err, &notCreated) && (rpcerr.IsHandshake(notCreated.error) || rpcerr.IsRefusal(notCreated.error)):
+	case f.coordinator != "" && errors.As(err, &notCreated) && (rpcerr.IsHandshake(notCreated.error) || rpcerr.IsRefusal(notCreated.error) || rpcerr.IsAnswer(notCreated.error)):
 		return failure(fmt.Errorf("coordinator %s: %s", f.coordinator, rpcerr.Text(notCreated.error)))
 	case err != nil && f.coordinator != "" && errors.As(err, &notCreated):
 		return failure(fmt.Errorf("coordinator %s: %s; start it with fanout coordinator, or name another with --coordinator", f.coordinator, rpcerr.Text(notCreated.error)))

@@ -40,6 +40,16 @@ func IsRefusal(err error) bool {
 	}
 }
 
+// IsAnswer reports whether err is what a service has said, and not what became of the way there.
+func IsAnswer(err error) bool {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == Domain {
+			return true
+		}
+	}
+	return false
+}
+
 // IsNotFound reports whether the other side knows no such thing.
 func IsNotFound(err error) bool { return status.Code(err) == codes.NotFound }
 

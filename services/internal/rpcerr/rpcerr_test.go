@@ -67,6 +67,11 @@ func TestManyViolations(t *testing.T) {
 func TestText(t *testing.T) {
 	t.Parallel()
 	refused := status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:9: connect: connection refused"`)
+	for err, want := range map[error]bool{refused: false, Store("the disk is full"): true, errors.New("lost"): false} {
+		if got := IsAnswer(err); got != want {
+			t.Errorf("IsAnswer(%v) = %v, want %v", err, got, want)
+		}
+	}
 	if got, want := Text(refused), "dial tcp 127.0.0.1:9: connect: connection refused"; got != want {
 		t.Errorf("Text = %q, want %q", got, want)
 	}
