@@ -100,6 +100,7 @@ func start(t *testing.T, args ...string) *service {
 func startAt(t *testing.T, listen string, args ...string) *service {
 	t.Helper()
 	cmd := exec.Command(binary, append(args, "--listen", listen, "--until-stdin-closes")...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir()) // a coordinator's default store is there, and only one may have it
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
