@@ -12,6 +12,7 @@ import (
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/coordinator"
 	"github.com/fanout-load/fanout/services/internal/logtest"
+	"github.com/fanout-load/fanout/services/target"
 	"github.com/fanout-load/fanout/services/worker"
 )
 
@@ -31,12 +32,27 @@ func (c *crowd) find(context.Context) ([]string, error) {
 }
 
 // startCrowd starts a coordinator with a short lease, which looks for workers often and knows so many of them at first.
-func startCrowd(t *testing.T, known int64, config coordinator.Config, workers ...fanoutv1.WorkerServiceServer) (*service, *crowd) {
+func startCrowd(t *testing.T, known int64, workers ...fanoutv1.WorkerServiceServer) (*service, *crowd) {
 	t.Helper()
 	c := new(crowd)
 	c.known.Store(known)
-	config.Workers, config.Lease, config.JoinEvery = coordinator.WorkersFrom(c.find), 3*time.Second, 200*time.Millisecond
+	config := coordinator.Config{Workers: coordinator.WorkersFrom(c.find), Lease: 3 * time.Second, JoinEvery: 200 * time.Millisecond}
 	return startAmong(t, config, workers...), c
+}
+
+// carryOutWhile creates a run, does something once the target has heard of it, and is the run at its end, which PASSED.
+func (s *service) carryOutWhile(t *testing.T, o *target.Oracle, request *fanoutv1.CreateRunRequest, meanwhile func()) *fanoutv1.Run {
+	t.Helper()
+	response, err := s.CreateRun(t.Context(), request)
+	if err != nil {
+		t.Fatalf("CreateRun = %v, want a run", err)
+	}
+	eventually(t, "a request", func() bool { return o.Ledger().Total() > 0 })
+	meanwhile()
+	all := s.watch(t, response.GetRun().GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
+	r := all[len(all)-1]
+	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	return r
 }
 
 // In an open loop workers that come while the run goes on get their parts of the next windows, whoever was there before; what is sent
@@ -44,15 +60,13 @@ func startCrowd(t *testing.T, known int64, config coordinator.Config, workers ..
 func TestWorkersJoinAnOpenLoop(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s, crowd := startCrowd(t, 1, coordinator.Config{}, newWorkers(t, 3)...)
-	created := s.create(t, openLoop(o.URL()+"/ok", 200, 9*time.Second))
-	eventually(t, "a response", func() bool { return o.Ledger().Total() > 0 })
-	crowd.known.Store(-1) // a resolver that fails for a while does no harm
-	time.Sleep(500 * time.Millisecond)
-	crowd.known.Store(3)
-	all := s.watch(t, created.GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
-	r := all[len(all)-1]
-	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	s, crowd := startCrowd(t, 1, newWorkers(t, 3)...)
+	request := &fanoutv1.CreateRunRequest{Plan: openLoop(o.URL()+"/ok", 200, 9*time.Second)}
+	r := s.carryOutWhile(t, o, request, func() {
+		crowd.known.Store(-1) // a resolver that fails for a while does no harm
+		time.Sleep(500 * time.Millisecond)
+		crowd.known.Store(3)
+	})
 	if len(r.GetWorkers()) != 3 {
 		t.Fatalf("workers = %v, want 3", r.GetWorkers())
 	}
@@ -71,15 +85,10 @@ func TestWorkersJoinAnOpenLoop(t *testing.T) {
 func TestNoMoreJoinThanTheConcurrencyAllows(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	s, crowd := startCrowd(t, 1, coordinator.Config{}, newWorkers(t, 4)...)
+	s, crowd := startCrowd(t, 1, newWorkers(t, 4)...)
 	p := openLoop(o.URL()+"/ok", 100, 8*time.Second)
 	p.Load.GetOpenLoop().MaxConcurrency = 2
-	created := s.create(t, p)
-	eventually(t, "a response", func() bool { return o.Ledger().Total() > 0 })
-	crowd.known.Store(4)
-	all := s.watch(t, created.GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
-	r := all[len(all)-1]
-	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	r := s.carryOutWhile(t, o, &fanoutv1.CreateRunRequest{Plan: p}, func() { crowd.known.Store(4) })
 	if len(r.GetWorkers()) != 2 {
 		t.Errorf("workers = %d, want 2, one for each sender", len(r.GetWorkers()))
 	}
@@ -99,21 +108,15 @@ func TestWhereNobodyJoins(t *testing.T) {
 			p.Load.Duration.Seconds = 2
 			return p
 		}, fanoutv1.OnWorkerLoss_ON_WORKER_LOSS_REASSIGN},
-		{"continue", func(url string) *fanoutv1.Plan { return openLoop(url, 100, 3*time.Second) }, fanoutv1.OnWorkerLoss_ON_WORKER_LOSS_CONTINUE},
+		// Longer than a lease, so that there is something left to grant.
+		{"continue", func(url string) *fanoutv1.Plan { return openLoop(url, 100, 6*time.Second) }, fanoutv1.OnWorkerLoss_ON_WORKER_LOSS_CONTINUE},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := startOracle(t)
-			s, crowd := startCrowd(t, 2, coordinator.Config{}, newWorkers(t, 3)...)
-			response, err := s.CreateRun(t.Context(), &fanoutv1.CreateRunRequest{Plan: tt.plan(o.URL() + "/delay/5ms"), OnWorkerLoss: tt.onLoss})
-			if err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "a response", func() bool { return o.Ledger().Total() > 0 })
-			crowd.known.Store(3)
-			all := s.watch(t, response.GetRun().GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
-			r := all[len(all)-1]
-			wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+			s, crowd := startCrowd(t, 2, newWorkers(t, 3)...)
+			request := &fanoutv1.CreateRunRequest{Plan: tt.plan(o.URL() + "/delay/5ms"), OnWorkerLoss: tt.onLoss}
+			r := s.carryOutWhile(t, o, request, func() { crowd.known.Store(3) })
 			if len(r.GetWorkers()) != 2 {
 				t.Errorf("workers = %d, want the 2 that the run began with", len(r.GetWorkers()))
 			}
@@ -126,13 +129,9 @@ func TestAWorkerJoinsOnce(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
 	first, second := newWorker(t), newWorker(t)
-	s, crowd := startCrowd(t, 1, coordinator.Config{}, first, second, second, first)
-	created := s.create(t, openLoop(o.URL()+"/ok", 100, 8*time.Second))
-	eventually(t, "a response", func() bool { return o.Ledger().Total() > 0 })
-	crowd.known.Store(4)
-	all := s.watch(t, created.GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
-	r := all[len(all)-1]
-	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	s, crowd := startCrowd(t, 1, first, second, second, first)
+	request := &fanoutv1.CreateRunRequest{Plan: openLoop(o.URL()+"/ok", 100, 8*time.Second)}
+	r := s.carryOutWhile(t, o, request, func() { crowd.known.Store(4) })
 	if len(r.GetWorkers()) != 2 {
 		t.Errorf("workers = %v, want 2", r.GetWorkers())
 	}
@@ -144,19 +143,18 @@ func TestAWorkerLeavesAnOpenLoop(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
 	leaving := newWorker(t)
-	s, crowd := startCrowd(t, 2, coordinator.Config{}, newWorker(t), leaving)
-	created := s.create(t, openLoop(o.URL()+"/ok", 200, 6*time.Second))
-	eventually(t, "a second of load", func() bool { return o.Ledger().Total() > 200 })
-	crowd.known.Store(1)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	leaving.Drain(ctx)
-	if ctx.Err() != nil {
-		t.Error("Drain went on for too long")
-	}
-	all := s.watch(t, created.GetId(), fanoutv1.RunView_RUN_VIEW_FULL)
-	r := all[len(all)-1]
-	wantVerdict(t, r, fanoutv1.Verdict_VERDICT_PASSED, "")
+	s, crowd := startCrowd(t, 2, newWorker(t), leaving)
+	request := &fanoutv1.CreateRunRequest{Plan: openLoop(o.URL()+"/ok", 200, 6*time.Second)}
+	r := s.carryOutWhile(t, o, request, func() {
+		eventually(t, "a second of load", func() bool { return o.Ledger().Total() > 200 })
+		crowd.known.Store(1)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		leaving.Drain(ctx)
+		if ctx.Err() != nil {
+			t.Error("Drain went on for too long")
+		}
+	})
 	if c := r.GetTally().GetCounts(); c.GetResponses() != 1200 {
 		t.Errorf("counts = %s, want 1200 responses", counts(r))
 	}
