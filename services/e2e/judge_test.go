@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/e2e/judging"
 	"github.com/fanout-load/fanout/services/target"
 )
 
@@ -138,35 +138,11 @@ func (j *judge) last() time.Duration {
 func (j *judge) hold(t *testing.T, r *report) {
 	t.Helper()
 	seen := j.Ledger().Total()
-	least, most := r.Counts.Responses, r.Counts.Responses+r.Counts.Unknown
-	for _, e := range r.Errors {
-		switch deliveryOf(t, e.Class) {
-		case outcome.Delivered:
-			least += e.Count
-			most += e.Count
-		case outcome.MaybeDelivered:
-			most += e.Count
-		case outcome.NotDelivered:
-		}
-		if e.Class == outcome.Other.String() {
-			t.Errorf("%d errors have no class of their own: %q", e.Count, e.Examples)
-		}
-	}
+	least, most := judging.Bounds(t, r.Counts.Responses, r.Counts.Unknown, r.Errors)
 	if seen < least || seen > most {
 		t.Errorf("the target saw %d requests, want %d to %d: counts %+v, errors %+v", seen, least, most, r.Counts, r.Errors)
 	}
 	if key, n := j.Ledger().MaxPerSlot(); n > 1 {
 		t.Errorf("%s was seen %d times; %d slots were seen more than once", key, n, len(j.Ledger().Duplicates()))
 	}
-}
-
-func deliveryOf(t *testing.T, name string) outcome.Delivery {
-	t.Helper()
-	for _, class := range outcome.Classes() {
-		if class.String() == name {
-			return class.Delivery()
-		}
-	}
-	t.Errorf("the report has an error class %q, which is not of the list", name)
-	return outcome.MaybeDelivered
 }

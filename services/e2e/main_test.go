@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fanout-load/fanout/services/e2e/judging"
 )
 
 // binary is the fanout program, built once for all tests.
@@ -148,12 +150,8 @@ type report struct {
 	LimitedReason string
 	StartTime     string
 	Counts        counts
-	Errors        []struct {
-		Class    string
-		Count    int64
-		Examples []string
-	}
-	NotSent []struct {
+	Errors        judging.Errors
+	NotSent       []struct {
 		Reason string
 		Count  int64
 	}

@@ -41,7 +41,7 @@ spec:
       containers:
       - name: judge` + ofContainer + `
         image: ` + judgeImage + `
-        env: [{name: ` + judging + `, value: "1"}]
+        env: [{name: ` + judgeVariable + `, value: "1"}]
         ports: [{name: http, containerPort: 8080}, {name: control, containerPort: 8081}]
         readinessProbe: {httpGet: {path: /state, port: control}, periodSeconds: 1}
 ---

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/fanout-load/fanout/services/internal/outcome"
+	"github.com/fanout-load/fanout/services/e2e/judging"
 )
 
 // judgeURL is the judge as workers know it.
@@ -26,35 +26,11 @@ func (b *box) ask(t *testing.T, what string) judgeState {
 func (b *box) hold(t *testing.T, r *report) {
 	t.Helper()
 	state := b.ask(t, "state")
-	least, most := r.Counts.Responses, r.Counts.Responses+r.Counts.Unknown
-	for _, e := range r.Errors {
-		switch deliveryOf(t, e.Class) {
-		case outcome.Delivered:
-			least += e.Count
-			most += e.Count
-		case outcome.MaybeDelivered:
-			most += e.Count
-		case outcome.NotDelivered:
-		}
-		if e.Class == outcome.Other.String() {
-			t.Errorf("%d errors have no class of their own: %q", e.Count, e.Examples)
-		}
-	}
+	least, most := judging.Bounds(t, r.Counts.Responses, r.Counts.Unknown, r.Errors)
 	if state.Total < least || state.Total > most {
 		t.Errorf("the target saw %d requests, want %d to %d: counts %+v, errors %+v", state.Total, least, most, r.Counts, r.Errors)
 	}
 	if len(state.Duplicates) > 0 || state.Total != state.Slots[r.ID] {
 		t.Errorf("the target saw %d requests and %d slots of the run, and more than once %q", state.Total, state.Slots[r.ID], state.Duplicates)
 	}
-}
-
-func deliveryOf(t *testing.T, name string) outcome.Delivery {
-	t.Helper()
-	for _, class := range outcome.Classes() {
-		if class.String() == name {
-			return class.Delivery()
-		}
-	}
-	t.Errorf("the report has an error class %q, which is not of the list", name)
-	return outcome.MaybeDelivered
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/fanout-load/fanout/services/target"
 )
 
-// judging is the environment variable that makes this package's test binary the judge.
-const judging = "FANOUT_KUBERNETES_JUDGE"
+// judgeVariable is the environment variable that makes this package's test binary the judge.
+const judgeVariable = "FANOUT_KUBERNETES_JUDGE"
 
 // mostDuplicates bounds what the judge names of what it saw twice: enough to see a pattern in.
 const mostDuplicates = 20

@@ -17,7 +17,7 @@ import (
 
 // TestMain runs the tests, or is the judge, where it is a pod that the tests have made.
 func TestMain(m *testing.M) {
-	if os.Getenv(judging) != "" {
+	if os.Getenv(judgeVariable) != "" {
 		fmt.Fprintln(os.Stderr, serveJudge())
 		os.Exit(1)
 	}

@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/fanout-load/fanout/services/e2e/judging"
 )
 
 // report is the JSON report of a run, as far as the tests read it.
@@ -12,12 +14,8 @@ type report struct {
 	VerdictReason string
 	StartTime     string
 	Counts        counts
-	Errors        []struct {
-		Class    string
-		Count    int64
-		Examples []string
-	}
-	NotSent []struct {
+	Errors        judging.Errors
+	NotSent       []struct {
 		Reason string
 		Count  int64
 	}
