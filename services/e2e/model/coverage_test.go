@@ -12,8 +12,9 @@ import (
 // coverage counts what cases have come to: faults that never happen find nothing.
 type coverage struct {
 	mu    sync.Mutex
-	count map[string]int // guarded by mu
-	cases int            // guarded by mu
+	count map[string]int // guarded by mu, like what follows
+	cases int
+	first string // of the cases that failed, without its trace
 }
 
 // marks is what a trace has in it when something happened.
@@ -61,6 +62,15 @@ func (c *coverage) add(s *scenario, e *ending) {
 	c.count["snapshots"] += e.looks
 }
 
+// fail keeps the first case that failed, to be told at the end: of a long output that is what is looked at first.
+func (c *coverage) fail(s *scenario, why any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == "" {
+		c.first = fmt.Sprintf("%v\n%v", s, why)
+	}
+}
+
 // enough is how many cases have to have everything in them.
 const enough = 1000
 
@@ -75,6 +85,9 @@ func (c *coverage) tell(t *testing.T) {
 		if c.count[name] == 0 && c.cases >= enough {
 			t.Errorf("in %d cases it never happened that %s", c.cases, name)
 		}
+	}
+	if c.first != "" {
+		text += "\nthe first case that failed, before it was made smaller:\n" + c.first
 	}
 	t.Log(text)
 }

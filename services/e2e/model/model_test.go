@@ -52,9 +52,16 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
 				s := draw(rt, shape)
+				defer func() {
+					if why := recover(); why != nil {
+						seen.fail(s, why)
+						panic(why)
+					}
+				}()
 				e := simulate(t, s, sound)
 				seen.add(s, e)
 				if len(e.wrongs) > 0 {
+					seen.fail(s, e.wrongs)
 					rt.Fatalf("%s", e.report(s))
 				}
 			})
