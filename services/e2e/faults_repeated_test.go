@@ -131,7 +131,7 @@ func TestFaultRepeatedMessages(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if replaced := why["another caller has attached to the shard"]; replaced != openings-1 || why[io.EOF.Error()] != 1 {
+	if replaced := why["another caller has taken the shard"]; replaced != openings-1 || why[io.EOF.Error()] != 1 {
 		t.Errorf("the streams ended with %v, want %d that were replaced and one that heard the end", why, openings-1)
 	}
 	if len(finished) != 1 || finished[0].GetGrantedCount() != granted || finished[0].GetTally().GetCounts().GetResponses() != granted {

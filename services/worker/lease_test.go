@@ -110,6 +110,26 @@ func TestRefusedRenewals(t *testing.T) {
 	wantCode(t, "attaching with a lower epoch", lower.err, codes.FailedPrecondition)
 }
 
+// What a higher epoch grants, the caller of a lower one never hears of: it does not know those slots, and would take them for a fault.
+func TestRenewalOfAHigherEpochEndsTheStream(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	h := startLeaseholder(t, worker.Config{}, planOf(closedLoop(40, 2), o.URL()+"/ok"))
+	lower := h.open()
+	h.renew(&fanoutv1.RenewLeaseRequest{StartClockNanos: h.now(), Grants: consecutive(0, 10)})
+	h.until(func(r *fanoutv1.RenewLeaseResponse) bool { return r.GetClaimedCount() == 10 })
+	h.epoch = 2
+	h.renew(&fanoutv1.RenewLeaseRequest{GrantedBefore: 10, Grants: consecutive(10, 30), LastGrant: true})
+	<-lower.done
+	wantCode(t, "the stream of a lower epoch", lower.err, codes.Aborted)
+	for slot := range lower.rows {
+		if slot >= 10 {
+			t.Errorf("the stream of a lower epoch brought slot %d, want none that another has granted", slot)
+		}
+	}
+	wantEnd(t, h.attach().end(t), fanoutv1.FinishReason_FINISH_REASON_COMPLETED, 40)
+}
+
 // A shard with a lease outlives its streams: whoever attaches gets what is left, and the end is there until it is released.
 func TestLeaseOutlivesItsStreams(t *testing.T) {
 	t.Parallel()

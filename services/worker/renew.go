@@ -31,6 +31,7 @@ func (w *Worker) RenewLease(ctx context.Context, request *fanoutv1.RenewLeaseReq
 	if len(violations) > 0 {
 		return nil, rpcerr.Invalid(violations)
 	}
+	e.outlet.Fence(renewal.Epoch) // before there are slots that only this epoch knows of
 	err := e.lease.Renew(said)
 	var (
 		fenced *lease.FencedError

@@ -52,10 +52,10 @@ type WorkerServiceClient interface {
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
-	// nothing. With a lease_id the call attaches
-	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
-	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
-	// started. FAILED_PRECONDITION: a higher epoch is attached. PERMISSION_DENIED: another caller has opened the lease.
+	// nothing. With a lease_id the call attaches to it: `started`, the newest tally, and `finished` if it is over. Of two that are
+	// attached the one of the higher epoch keeps the stream, of equals the newer; the other one's stream ends with ABORTED, as it does
+	// when a higher epoch renews the lease. NOT_FOUND: no such lease is held, and nothing was started. FAILED_PRECONDITION: a higher
+	// epoch has been here. PERMISSION_DENIED: another caller has opened the lease.
 	FanOut(ctx context.Context, in *FanOutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FanOutResponse], error)
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.
@@ -169,10 +169,10 @@ type WorkerServiceServer interface {
 	//
 	// A shard with a lease_duration has a lease and outlives its stream. Without a lease_id it is opened: `started` has the lease,
 	// and only RenewLease starts slots; the same run_id and shard_id again return the same lease, unless that is over and was granted
-	// nothing. With a lease_id the call attaches
-	// to it: `started`, the newest tally, and `finished` if it is over. Of two that are attached the one of the higher epoch keeps
-	// the stream, of equals the newer; the other one's stream ends with ABORTED. NOT_FOUND: no such lease is held, and nothing was
-	// started. FAILED_PRECONDITION: a higher epoch is attached. PERMISSION_DENIED: another caller has opened the lease.
+	// nothing. With a lease_id the call attaches to it: `started`, the newest tally, and `finished` if it is over. Of two that are
+	// attached the one of the higher epoch keeps the stream, of equals the newer; the other one's stream ends with ABORTED, as it does
+	// when a higher epoch renews the lease. NOT_FOUND: no such lease is held, and nothing was started. FAILED_PRECONDITION: a higher
+	// epoch has been here. PERMISSION_DENIED: another caller has opened the lease.
 	FanOut(*FanOutRequest, grpc.ServerStreamingServer[FanOutResponse]) error
 	// StopFanOut ends a call cleanly: no new slot starts, slots in flight get 1 s (or the grace, if that is shorter), then
 	// CANCELLED. It returns at once; the stream brings the outcomes, and `finished` within 2 s. A second stop does nothing.

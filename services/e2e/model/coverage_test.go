@@ -28,7 +28,7 @@ func marks() map[string]string {
 		"a worker drained":                 "has drained",
 		"a coordinator went on with a run": "log: going on with a run",
 		"a stream broke":                   "log: a shard's stream broke",
-		"a stream was replaced":            "another caller has attached",
+		"a stream was replaced":            "another caller has taken the shard",
 		"a renewal was repeated":           "repeat true",
 		"an epoch was refused":             "is not obeyed any more",
 		"the run was cancelled":            "was told to cancel",

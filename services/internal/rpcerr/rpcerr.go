@@ -92,7 +92,7 @@ func Fenced(message string) error {
 	return build(codes.FailedPrecondition, "FENCED", message)
 }
 
-// Replaced is ABORTED: another caller has attached to the lease.
+// Replaced is ABORTED: another caller has taken the shard of a lease.
 func Replaced(message string) error {
 	return build(codes.Aborted, "REPLACED", message)
 }

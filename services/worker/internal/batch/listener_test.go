@@ -48,6 +48,34 @@ func TestEpochsOfListeners(t *testing.T) {
 	})
 }
 
+// A higher epoch that renews the lease ends the stream of a lower one, which hears nothing that comes after; nor does it come back.
+func TestFencedListener(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := begun()
+		first := l.attachAs(t, 1)
+		l.outlet.Fence(1)
+		l.put(response(0))
+		time.Sleep(50 * ms)
+		synctest.Wait()
+		first.wantGot(t, "sto", 1, 2, 3)
+		l.put(response(0))
+		l.outlet.Fence(2)
+		time.Sleep(50 * ms)
+		synctest.Wait()
+		first.wantServed(t, true, ErrReplaced)
+		first.wantGot(t, "sto", 1, 2, 3)
+		lower := l.attachAs(t, 1)
+		lower.wantServed(t, true, ErrReplaced)
+		second := l.attachAs(t, 2)
+		l.outlet.Fence(2)
+		l.outlet.Fence(1)
+		l.finish()
+		synctest.Wait()
+		second.wantGot(t, "stf", 5, 6, 7)
+	})
+}
+
 // A listener that was replaced before the batcher saw it does not take the stream from the newer one.
 func TestListenerThatComesTooLate(t *testing.T) {
 	t.Parallel()

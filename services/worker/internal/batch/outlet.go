@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	// ErrReplaced says that another caller has attached to the shard.
-	ErrReplaced = errors.New("another caller has attached to the shard")
+	// ErrReplaced says that another caller has taken the shard: it has attached, or renewed the lease with a higher epoch.
+	ErrReplaced = errors.New("another caller has taken the shard")
 	// errUnheard says that the stream of a message is gone.
 	errUnheard = errors.New("nobody listens")
 )
@@ -23,7 +23,7 @@ type Outlet struct {
 
 	mu      sync.Mutex
 	current *Listener // guarded by mu; nil: none
-	epoch   int64     // of the highest that was attached; guarded by mu
+	epoch   int64     // the highest that was here; guarded by mu
 }
 
 // Listener is one attached stream.
@@ -40,8 +40,8 @@ func NewOutlet() *Outlet {
 }
 
 // Serve attaches the stream of a caller with an epoch and sends what comes until the final message went out, the stream or ctx ends,
-// or one of the same or a higher epoch is attached, which is ErrReplaced; so is a higher one that is there already. It returns false
-// if the outlet is closed: then the final message is known.
+// or one of the same or a higher epoch is attached, which is ErrReplaced; so is a higher one that is there already, or that Fence names.
+// It returns false if the outlet is closed: then the final message is known.
 func (o *Outlet) Serve(ctx context.Context, epoch int64, send func(*fanoutv1.FanOutResponse) error) (bool, error) {
 	l := &Listener{
 		messages: make(chan *fanoutv1.FanOutResponse),
@@ -78,7 +78,22 @@ func (o *Outlet) Serve(ctx context.Context, epoch int64, send func(*fanoutv1.Fan
 	}
 }
 
-// replace makes l the one that is attached, unless a higher epoch was.
+// Fence ends the stream of an epoch that is lower than this one. Its caller does not know what the higher epoch grants, and would take
+// its own account for wrong: no message goes out on it that is made after the call. (One is handed over only if either side waits for
+// the other, and neither does once gone is closed.)
+func (o *Outlet) Fence(epoch int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if epoch <= o.epoch {
+		return
+	}
+	o.epoch = epoch
+	if o.current != nil {
+		o.current.end()
+	}
+}
+
+// replace makes l the one that is attached, unless a higher epoch was here.
 func (o *Outlet) replace(l *Listener, epoch int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
