@@ -65,9 +65,23 @@ func (w *world) living() []*brain {
 
 // revive starts a coordinator if none lives.
 func (w *world) revive() {
+	w.succession <- struct{}{}
+	defer func() { <-w.succession }()
 	if len(w.living()) == 0 {
 		w.startBrain()
 	}
+}
+
+// succeed starts a coordinator that takes over the store from those that live, and returns them.
+func (w *world) succeed() []*brain {
+	w.succession <- struct{}{}
+	defer func() { <-w.succession }()
+	before := w.living()
+	for _, b := range before {
+		b.leaving.Store(true)
+	}
+	w.startBrain()
+	return before
 }
 
 // die takes the coordinator from the living.

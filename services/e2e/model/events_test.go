@@ -35,14 +35,10 @@ func (w *world) befall(e event) {
 		w.pause(e.lasts, nil)
 		w.revive()
 	case secondBrain:
-		before := w.living()
 		if w.weakness == commitLate {
 			return // two would have two stores
 		}
-		for _, b := range before {
-			b.leaving.Store(true)
-		}
-		w.startBrain()
+		before := w.succeed()
 		w.pause(min(e.lasts, 3*time.Second), nil)
 		for _, b := range before {
 			b.stop()

@@ -28,6 +28,8 @@ type world struct {
 	going   sync.WaitGroup
 	befalls sync.WaitGroup // events
 
+	succession chan struct{} // capacity 1: has something in it while a coordinator follows others, so that two do not at the same moment
+
 	mu     sync.Mutex
 	brains []*brain            // guarded by mu, like what follows; the living
 	lives  int                 // of coordinators
@@ -46,6 +48,7 @@ func newWorld(s *scenario, weak weakness, dir string) *world {
 	w.target = &target{world: w, dice: newDice(s.seed, "target")}
 	w.judge = &judge{world: w}
 	w.memory = newMemory()
+	w.succession = make(chan struct{}, 1)
 	w.quiet = time.Now()
 	for i := range s.workers {
 		n := &node{world: w, index: i, address: fmt.Sprintf("w%d:7070", i), dice: newDice(s.seed, fmt.Sprint("node ", i)), link: newLink(), breaking: make(chan struct{})}
