@@ -53,13 +53,31 @@ func (c *conductor) grantWindow(now time.Time, to int64) {
 }
 
 // deferSlots keeps the part of a worker that does not answer, with CONTINUE: it is granted when it answers, and given up when it is
-// lost. In the store it is given up until then.
+// lost. In the store it is given up until then; see deferAgain.
 func (c *conductor) deferSlots(s *shard, g schedule.Grant) {
 	s.hold.deferred = append(s.hold.deferred, g)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.givenUp += g.Count
 	c.deferred += g.Count
+}
+
+// deferAgain keeps what an earlier life kept for workers that did not answer then: it is what each of them lacks of its part.
+func (c *conductor) deferAgain() {
+	if !c.splitStays() {
+		return
+	}
+	members := c.members(c.since)
+	for k, s := range members {
+		from := int64(0)
+		if n := len(s.hold.unknown); n > 0 {
+			from = s.hold.unknown[n-1].Last() + 1
+		}
+		if g := split.Window(from, c.next, len(members))[k]; g.Count > 0 && s.hold.live() {
+			s.hold.deferred = append(s.hold.deferred, g)
+			c.deferred += g.Count
+		}
+	}
 }
 
 // settleDeferred grants what was kept for a worker that answers, or gives it up for one that takes nothing any more.
@@ -87,13 +105,18 @@ func (c *conductor) settleDeferred(now time.Time) {
 // members is the shards over which slots are split: those that answered their last renewal; with CONTINUE those of the run's start,
 // of which one that is lost has its part given up.
 func (c *conductor) members(now time.Time) (members []*shard) {
-	stays := c.about.OnWorkerLoss == run.Continue && c.about.Plan.Load.ClosedLoop == nil
+	stays := c.splitStays()
 	for _, s := range c.shards {
 		if stays && s.hold.original || s.hold.live() && s.hold.answers(now) {
 			members = append(members, s)
 		}
 	}
 	return members
+}
+
+// splitStays reports whether each slot is one shard's, whatever becomes of the others.
+func (c *conductor) splitStays() bool {
+	return c.about.OnWorkerLoss == run.Continue && c.about.Plan.Load.ClosedLoop == nil
 }
 
 // grantClosed grants each shard of a closed loop what it needs, in consecutive slots.

@@ -69,6 +69,7 @@ func (c *conductor) restore(stored *store.Run) error {
 		c.series.add(row.Second, t)
 	}
 	c.exhausted = c.next == c.slots.Slots() && c.slots.Slots() != schedule.Unbounded
+	c.deferAgain()
 	return nil
 }
 
