@@ -57,7 +57,7 @@ func newExecution(w *Worker, j *job, id string, m *mark.Mark, t *trail) *carrier
 		stopped: make(chan struct{}),
 		over:    make(chan struct{}),
 	}
-	c := &carrier{execution: e, job: j, queue: batch.NewQueue(j.options(w.config.Caps)), trail: t}
+	c := &carrier{execution: e, job: j, queue: batch.NewQueue(j.options(w.config, t)), trail: t}
 	c.batcher = batch.NewLeased(c.queue, e.outlet, e.started)
 	e.acknowledge = c.batcher.Acknowledge
 	j.work.Slots = lease.Growing(m.Claimed(), m.Granted(), j.endless())

@@ -44,8 +44,8 @@ func (w *Worker) FanOut(request *fanoutv1.FanOutRequest, stream grpc.ServerStrea
 		return err
 	}
 	defer w.giveBack(job.key, job.need)
-	queue := batch.NewQueue(job.options(w.config.Caps))
 	t := w.newTrail(stream.Context(), job.key)
+	queue := batch.NewQueue(job.options(w.config, t))
 	call, end, err := w.call(job, queue, nil, t)
 	if err != nil {
 		w.config.Log.Error("making the HTTP client", "run_id", job.key.run, "error", err)
@@ -274,16 +274,19 @@ func (j *job) folds() bool {
 }
 
 // options are what becomes of the call's outcomes.
-func (j *job) options(caps plan.Caps) batch.Options {
+func (j *job) options(config Config, t *trail) batch.Options {
 	p := j.work.Plan
 	o := batch.Options{
 		Groups:    make([]string, len(p.Requests)),
-		Bound:     caps.QueueBytes,
+		Bound:     config.Caps.QueueBytes,
 		TallyOnly: p.Outcomes.Detail == plan.DetailTallyOnly,
 		Fold:      j.folds(),
 	}
 	for i := range p.Requests {
 		o.Groups[i] = p.Requests[i].Group
+	}
+	if config.Metrics != nil {
+		o.Count = t.counting.count
 	}
 	return o
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
-// ended is what became of the slots of all calls that have ended. A call is counted once, by its tally, when it is over: nothing is
-// counted on the way of a request.
-type ended struct{ responses, errors, notSent metrics.Counters }
+// figures is what became of the slots of all calls. Each call adds what its tally has grown by, twice a second and when it is over: nothing
+// is counted on the way of a request.
+type figures struct{ responses, errors, notSent metrics.Counters }
 
 // statusClasses are the values of the label of responses: a target may answer with any number.
 var statusClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"}
 
 // expose shows the worker's figures.
-func (w *Worker) expose(m *metrics.Endpoint) ended {
+func (w *Worker) expose(m *metrics.Endpoint) figures {
 	m.Gauge("fanout_worker_calls", "Direct calls that go on.", func() int64 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -25,12 +25,12 @@ func (w *Worker) expose(m *metrics.Endpoint) ended {
 	m.Gauge("fanout_worker_leases", "Shards of runs that go on.", w.leasesRunning)
 	m.Gauge("fanout_worker_senders", "Senders that are taken, of fanout_worker_senders_max.", w.room.Senders)
 	m.Gauge("fanout_worker_senders_max", "The cap on senders.", func() int64 { return w.config.Caps.Senders })
-	return ended{
-		responses: m.Counters("fanout_worker_responses_total", "Responses, by the class of their HTTP status, of calls and shards that have ended.",
+	return figures{
+		responses: m.Counters("fanout_worker_responses_total", "Responses, by the class of their HTTP status.",
 			"status_class", statusClasses),
-		errors: m.Counters("fanout_worker_errors_total", "Slots without a whole response, by error class, of calls and shards that have ended.",
+		errors: m.Counters("fanout_worker_errors_total", "Slots without a whole response, by error class.",
 			"error_class", names(outcome.Classes())),
-		notSent: m.Counters("fanout_worker_not_sent_total", "Slots that were not sent, by reason, of calls and shards that have ended.",
+		notSent: m.Counters("fanout_worker_not_sent_total", "Slots that were not sent, by reason.",
 			"reason", names(outcome.Reasons())),
 	}
 }
@@ -56,16 +56,34 @@ func (w *Worker) leasesRunning() (n int64) {
 	return n
 }
 
-// count counts a call that has ended.
-func (e *ended) count(total *tally.Tally) {
+// counting adds one call to the figures. One goroutine uses it.
+type counting struct {
+	figures *figures
+	// What was added already, by label.
+	responses, errors, notSent map[string]int64
+}
+
+// count adds what the call's tally has more than when it was counted last.
+func (c *counting) count(total *tally.Tally) {
+	responses, errors, notSent := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for status, n := range total.ByStatus {
-		e.responses.Add(statusClass(status), n)
+		responses[statusClass(status)] += n
 	}
 	for class, of := range total.Errors {
-		e.errors.Add(class.String(), of.Count)
+		errors[class.String()] += of.Count
 	}
 	for reason, n := range total.NotSent {
-		e.notSent.Add(outcome.Reason(reason).String(), n)
+		notSent[outcome.Reason(reason).String()] += n
+	}
+	addGrowth(c.figures.responses, responses, c.responses)
+	addGrowth(c.figures.errors, errors, c.errors)
+	addGrowth(c.figures.notSent, notSent, c.notSent)
+	c.responses, c.errors, c.notSent = responses, errors, notSent
+}
+
+func addGrowth(to metrics.Counters, now, before map[string]int64) {
+	for label, n := range now {
+		to.Add(label, n-before[label])
 	}
 }
 

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	fanoutv1 "github.com/fanout-load/fanout/gen/fanout/v1"
 	"github.com/fanout-load/fanout/services/internal/metrics"
@@ -38,7 +40,7 @@ func scrapeUntil(t *testing.T, address, series string, want float64) metricstest
 	}
 }
 
-// A worker shows what became of the slots of calls that have ended, by closed lists; and nothing that a caller or a target wrote makes a
+// A worker shows what became of slots, by closed lists; and nothing that a caller or a target wrote makes a
 // series.
 func TestMetricsOfCalls(t *testing.T) {
 	t.Parallel()
@@ -81,7 +83,33 @@ func TestMetricsOfCalls(t *testing.T) {
 	}
 }
 
-// A worker shows what goes on, and counts a shard once, whoever heard of its end.
+// A worker counts the slots of a call while it goes on.
+func TestMetricsOfACallThatGoesOn(t *testing.T) {
+	t.Parallel()
+	o := oracle(t)
+	m, address := newMetrics(t)
+	client, _ := serve(t, worker.Config{Metrics: m})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := planOf(&fanoutv1.Load{Requests: 6}, o.URL()+"/ok", o.URL()+"/status/503", o.URL()+"/delay/10m")
+	p.Http = &fanoutv1.HttpOptions{Timeout: durationpb.New(10 * time.Minute)}
+	stream, err := client.FanOut(ctx, &fanoutv1.FanOutRequest{Plan: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrapeUntil(t, address, `fanout_worker_responses_total{status_class="5xx"}`, 2).Want(t, metricstest.Figures{
+		"fanout_worker_calls": 1, `fanout_worker_responses_total{status_class="2xx"}`: 2, `fanout_worker_errors_total{error_class="CANCELLED"}`: 0,
+	})
+	cancel()
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	scrapeUntil(t, address, "fanout_worker_calls", 0).Want(t, metricstest.Figures{
+		`fanout_worker_responses_total{status_class="2xx"}`: 2, `fanout_worker_responses_total{status_class="5xx"}`: 2,
+	})
+}
+
+// A worker shows what goes on, whoever hears of it, and counts a shard once, whoever heard of its end.
 func TestMetricsOfLeases(t *testing.T) {
 	t.Parallel()
 	o := oracle(t)
@@ -92,8 +120,14 @@ func TestMetricsOfLeases(t *testing.T) {
 	metricstest.Scrape(t, address).Want(t, metricstest.Figures{
 		"fanout_worker_leases": 1, "fanout_worker_calls": 0, "fanout_worker_senders": 2, "fanout_worker_senders_max": float64(worker.DefaultCaps().Senders),
 	})
-	h.renew(&fanoutv1.RenewLeaseRequest{StartClockNanos: h.now(), Grants: consecutive(0, 100), LastGrant: true})
-	a.end(t)
+	h.renew(&fanoutv1.RenewLeaseRequest{StartClockNanos: h.now(), Grants: consecutive(0, 20)})
+	scrapeUntil(t, address, `fanout_worker_responses_total{status_class="2xx"}`, 20)
+	a.cancel()
+	<-a.done
+	h.renew(&fanoutv1.RenewLeaseRequest{GrantedBefore: 20, Grants: consecutive(20, 20)})
+	scrapeUntil(t, address, `fanout_worker_responses_total{status_class="2xx"}`, 40)
+	h.renew(&fanoutv1.RenewLeaseRequest{GrantedBefore: 40, Grants: consecutive(40, 60), LastGrant: true})
+	h.attach().end(t)
 	scrapeUntil(t, address, "fanout_worker_senders", 0) // its room is given back after its end
 	h.attach().end(t)
 	metricstest.Scrape(t, address).Want(t, metricstest.Figures{

@@ -30,10 +30,10 @@ const (
 // trail is what the log keeps of a call: each target that the egress guard refused, and at the end one line on all of it. It is safe for
 // concurrent use.
 type trail struct {
-	log   *slog.Logger
-	ended *ended // of the worker
-	peer  string
-	stop  func() // ends what is claimed; set before the first dial
+	log      *slog.Logger
+	counting counting
+	peer     string
+	stop     func() // ends what is claimed; set before the first dial
 
 	full atomic.Bool // peers is, and nothing of it changes any more
 
@@ -44,7 +44,7 @@ type trail struct {
 }
 
 func (w *Worker) newTrail(ctx context.Context, key callKey) *trail {
-	t := &trail{log: w.config.Log.With("run_id", key.run, "shard_id", key.shard), ended: &w.ended}
+	t := &trail{log: w.config.Log.With("run_id", key.run, "shard_id", key.shard), counting: counting{figures: &w.figures}}
 	if key.subject != "" {
 		t.log = t.log.With("subject", key.subject)
 	}
@@ -105,7 +105,7 @@ func (t *trail) message() string {
 // end counts what became of the call's slots, and logs the one line on it: who asked, for what, how much of it was done, and why it is
 // over.
 func (t *trail) end(p *plan.Plan, planned int64, total *tally.Tally, reason string) {
-	t.ended.count(total)
+	t.counting.count(total)
 	if !t.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}

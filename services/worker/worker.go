@@ -33,7 +33,7 @@ type Worker struct {
 	shares     *admission.Shares
 	machine    preflight.Machine // at the worker's start
 	pool       http1.Pool        // connections between direct calls
-	ended      ended             // for metrics
+	figures    figures           // for metrics
 
 	caps  *fanoutv1.Caps
 	life  context.Context // its end cuts every shard
@@ -73,7 +73,7 @@ func New(config Config) *Worker {
 	w.shares = admission.NewShares(w.config.MaxCallsPerSubject)
 	w.machine = Machine(w.config.Caps)
 	w.idle.L = &w.mu
-	w.ended = w.expose(w.config.Metrics)
+	w.figures = w.expose(w.config.Metrics)
 	return w
 }
 

@@ -160,11 +160,19 @@ func (b *Batcher) checkpoint() error {
 	if err := b.flush(); err != nil {
 		return err
 	}
+	b.count()
 	if err := b.tally(); err != nil {
 		return err
 	}
 	b.book.drop(b.book.first)
 	return nil
+}
+
+// count tells who counts all calls what has become of this one's slots.
+func (b *Batcher) count() {
+	if b.options.Count != nil {
+		b.options.Count(b.Total())
+	}
 }
 
 // tally sends the tally.

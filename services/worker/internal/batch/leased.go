@@ -103,6 +103,7 @@ func (b *Leased) Run(done, hurry <-chan struct{}) {
 // checkpoint sends the tally, if somebody is attached.
 func (b *Leased) checkpoint() {
 	b.hear(b.flush())
+	b.count()
 	b.book.bound()
 	if b.listener != nil {
 		b.hear(b.tally())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fanout-load/fanout/services/internal/outcome"
 	"github.com/fanout-load/fanout/services/internal/plan"
+	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
 const (
@@ -23,6 +24,9 @@ type Options struct {
 	TallyOnly bool     // no outcome is listed
 	Bound     int64    // bytes of outcomes that wait for the stream, beyond which senders wait, or fold; default: the default cap
 	Fold      bool     // outcomes for which there is no room are not listed; otherwise senders wait for room
+
+	// Count is called by the batcher's goroutine at every checkpoint with all that came about until then; nil: nobody counts.
+	Count func(total *tally.Tally)
 }
 
 // Queue is the outcomes of a call that are not yet on the stream. It is safe for concurrent use.
