@@ -43,10 +43,11 @@ type hold struct {
 	sequence int64 // of the tally that is stored
 }
 
+// holds reports whether the shard can still send what it was granted.
+func (h *hold) holds() bool { return !h.lost && !h.finished && !h.closed }
+
 // live reports whether the shard can be granted slots.
-func (h *hold) live() bool {
-	return !h.lost && !h.finished && !h.closed && !h.draining
-}
+func (h *hold) live() bool { return h.holds() && !h.draining }
 
 // answers reports whether the last renewal was answered, or may still be: one that has been out for half the time to the next is taken
 // as one without an answer, since it times out just after the next window is granted.

@@ -85,18 +85,24 @@ func (c *conductor) catchUp() {
 	c.save()
 }
 
-// startAnew fixes a start if no worker has one: the coordinator died between the storing of the first grants and their sending.
+// startAnew fixes a start if no worker has one: the coordinator died between the storing of the first grants and their sending. A worker
+// that drains runs out what it was granted, and waits for a start too.
 func (c *conductor) startAnew() {
 	if !c.resumed || !c.start.IsZero() {
 		return
 	}
-	live := c.liveShards()
-	for _, s := range live {
-		if s.hold.misses > 0 || !s.hold.asked {
+	waiting := false
+	for _, s := range c.shards {
+		h := &s.hold
+		if !h.holds() {
+			continue
+		}
+		if h.misses > 0 || !h.asked {
 			return
 		}
+		waiting = true
 	}
-	if len(live) > 0 {
+	if waiting {
 		c.startAt(time.Now().Add(startLead))
 	}
 }
