@@ -82,7 +82,7 @@ func (c *coverage) tell(t *testing.T) {
 	text := fmt.Sprintf("%d cases", c.cases)
 	for _, name := range slices.Sorted(maps.Keys(c.count)) {
 		text += fmt.Sprintf("\n%8d %s", c.count[name], name)
-		if c.count[name] == 0 && c.cases >= enough {
+		if c.count[name] == 0 && c.cases >= enough && !gentle {
 			t.Errorf("in %d cases it never happened that %s", c.cases, name)
 		}
 	}
