@@ -19,10 +19,11 @@ func TestHostileRenewals(t *testing.T) {
 	t.Parallel()
 	client := startWorker(t, worker.Config{Dialer: refusing()})
 	ctx := t.Context()
-	stream, err := client.FanOut(ctx, &fanoutv1.FanOutRequest{
+	request := &fanoutv1.FanOutRequest{
 		Plan:  endless(time.Hour, 0),
 		Shard: &fanoutv1.Shard{RunId: "r", ShardId: "s", Concurrency: 1, LeaseDuration: durationpb.New(time.Hour), Epoch: 5},
-	})
+	}
+	stream, err := client.FanOut(ctx, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +34,13 @@ func TestHostileRenewals(t *testing.T) {
 	id := started.GetStarted().GetLeaseId()
 	before, err := client.RenewLease(ctx, &fanoutv1.RenewLeaseRequest{LeaseId: id, Epoch: 7})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.Aborted {
+		t.Errorf("the stream of a lower epoch = %v, want ABORTED", err)
+	}
+	request.Shard.LeaseId, request.Shard.Epoch = id, 7
+	if stream, err = client.FanOut(ctx, request); err != nil {
 		t.Fatal(err)
 	}
 	grant := func(first, stride, count int64) []*fanoutv1.Grant {
