@@ -11,6 +11,6 @@
 //
 //	go test ./services/e2e/model                                   200 cases
 //	FANOUT_MODEL_CASES=10000 go test -timeout 2h ./services/e2e/model
-//	FANOUT_MODEL_FAULTS=gentle go test ./services/e2e/model        only faults that nothing may be lost by
+//	FANOUT_MODEL_FAULTS=gentle go test ./services/e2e/model        no worker is lost, and no message
 //	go test ./services/e2e/model -run TestModel/poisson -rapid.seed=7
 package model

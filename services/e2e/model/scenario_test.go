@@ -80,7 +80,8 @@ const (
 	cancelRun    = "cancel run"
 )
 
-// gentle says that only such faults are drawn as have to leave the account whole: among the others they are few.
+// gentle says that no worker is lost and no message: the account stays whole then, unless coordinators are away for too long. Among all
+// cases those are few.
 var gentle = os.Getenv("FANOUT_MODEL_FAULTS") == "gentle"
 
 // eventKinds is every kind, those that matter most several times.
