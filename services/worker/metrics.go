@@ -8,8 +8,8 @@ import (
 	"github.com/fanout-load/fanout/services/internal/tally"
 )
 
-// figures is what became of the slots of all calls. Each call adds what its tally has grown by, twice a second and when it is over: nothing
-// is counted on the way of a request.
+// figures is what became of the slots of all calls. Each call adds what its tally has grown by whenever it makes one, and when it is over:
+// nothing is counted on the way of a request.
 type figures struct{ responses, errors, notSent metrics.Counters }
 
 // statusClasses are the values of the label of responses: a target may answer with any number.

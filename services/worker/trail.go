@@ -31,7 +31,7 @@ const (
 // concurrent use.
 type trail struct {
 	log      *slog.Logger
-	counting counting
+	counting counting // the batcher's goroutine's
 	peer     string
 	stop     func() // ends what is claimed; set before the first dial
 

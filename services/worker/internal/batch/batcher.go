@@ -160,19 +160,11 @@ func (b *Batcher) checkpoint() error {
 	if err := b.flush(); err != nil {
 		return err
 	}
-	b.count()
 	if err := b.tally(); err != nil {
 		return err
 	}
 	b.book.drop(b.book.first)
 	return nil
-}
-
-// count tells who counts all calls what has become of this one's slots.
-func (b *Batcher) count() {
-	if b.options.Count != nil {
-		b.options.Count(b.Total())
-	}
 }
 
 // tally sends the tally.
@@ -249,12 +241,20 @@ func (b *Batcher) finished(effort *run.Effort) *fanoutv1.FanOutResponse {
 // snapshot is the tally as it is now, with what is pending and in flight.
 func (b *Batcher) snapshot() *fanoutv1.Tally {
 	total := b.Total()
+	b.count(total)
 	total.Stalled = b.queue.Stalled()
 	snapshot := total.Snapshot(true)
 	if !b.start.IsZero() {
 		snapshot.Seconds = b.book.seconds(time.Since(b.start))
 	}
 	return wire.SnapshotProto(snapshot)
+}
+
+// count tells who counts all calls what has become of this one's slots.
+func (b *Batcher) count(total *tally.Tally) {
+	if b.options.Count != nil {
+		b.options.Count(total)
+	}
 }
 
 // Counts is where the slots of the call are now, as far as the batcher has their outcomes. It is meant for the log of a call

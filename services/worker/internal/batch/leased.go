@@ -103,11 +103,12 @@ func (b *Leased) Run(done, hurry <-chan struct{}) {
 // checkpoint sends the tally, if somebody is attached.
 func (b *Leased) checkpoint() {
 	b.hear(b.flush())
-	b.count()
 	b.book.bound()
-	if b.listener != nil {
-		b.hear(b.tally())
+	if b.listener == nil {
+		b.count(b.Total())
+		return
 	}
+	b.hear(b.tally())
 }
 
 // listen begins the stream of a new listener. One that was replaced before it came here may come after the one that replaced it.

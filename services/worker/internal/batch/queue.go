@@ -25,7 +25,7 @@ type Options struct {
 	Bound     int64    // bytes of outcomes that wait for the stream, beyond which senders wait, or fold; default: the default cap
 	Fold      bool     // outcomes for which there is no room are not listed; otherwise senders wait for room
 
-	// Count is called by the batcher's goroutine at every checkpoint with all that came about until then; nil: nobody counts.
+	// Count is called by the batcher's goroutine with all that came about until then, whenever it makes a tally; nil: nobody counts.
 	Count func(total *tally.Tally)
 }
 
